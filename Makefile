@@ -1,0 +1,384 @@
+# Rugo's one Makefile.
+#
+#   make              kernel, shim, programs and initrd            make run      boot it on this terminal
+#   make iso          a bootable CD image                          make disk     a sample disk image
+#   make check        style, stairs, sparse, generated files       make test     the whole test suite
+#   make host-tests   pure code, on the host with sanitizers       make clean
+#
+# V=1 shows the commands. BUILD=dir puts all output elsewhere. A room that is not there is simply not built.
+# Sources are found by name: kernel/**, lib/**, services/NAME/*, apps/NAME.c or apps/NAME/*, tests/prog/NAME.c.
+
+BUILD  ?= build
+SECRET ?= none
+
+CC      := gcc
+LD      := ld
+AR      := ar
+NM      := nm
+OBJCOPY := objcopy
+PYTHON  := /usr/bin/python3
+CLANG   := clang-19
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+ifeq ($(V),1)
+Q   :=
+say  =
+else
+Q   := @
+say  = @printf '  %-7s %s\n' $(1) '$(2)'
+endif
+
+first: all
+
+# ---- flags ---------------------------------------------------------------------------------------
+
+GCC_INCLUDE := $(shell $(CC) -print-file-name=include)
+LIBGCC      := $(shell $(CC) -print-libgcc-file-name)
+
+WARN := -Wall -Wextra -Werror -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wundef
+
+# What every piece of target code shares: our C, no host headers, the same source paths on every machine.
+TARGET := -std=gnu11 $(WARN) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -O2 -g \
+          -fno-stack-protector -fcf-protection=none -ffile-prefix-map=$(CURDIR)=.
+
+KERNEL_FLAGS := $(TARGET) -fpie -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
+                -fno-tree-loop-distribute-patterns \
+                -Ikernel -I$(BUILD)/gen/kernel -I$(BUILD)/gen/include -I.
+KERNEL_LINK  := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack \
+                --build-id=none -T kernel/kernel.ld
+KERNEL_MAX   := 524288
+
+SHIM_FLAGS := $(TARGET) -m32 -march=i686 -fno-pie -mgeneral-regs-only -fno-asynchronous-unwind-tables \
+              -fno-tree-loop-distribute-patterns -Ikernel -I$(BUILD)/gen/include -I.
+SHIM_LINK  := -m elf_i386 -z noexecstack -z max-page-size=4096 --build-id=none -T boot/shim/shim.ld
+
+USER_FLAGS := $(TARGET) -fpie -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
+# The library defines memcpy and its kin, so gcc must not turn their loops into calls of themselves;
+# programs may rely on what gcc knows about the standard names.
+LIB_FLAGS  := $(USER_FLAGS) -fno-tree-loop-distribute-patterns
+PROG_FLAGS := $(USER_FLAGS) -fbuiltin
+USER_LINK  := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack \
+              -z separate-code --gc-sections --build-id=none -e _start
+
+HOST_FLAGS := -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer \
+              -fsanitize=address,undefined -fno-sanitize-recover=all \
+              -I. -Itests/host -I$(BUILD)/gen/include
+
+# A changed flag rebuilds what it was used for: each set is kept in a file that objects depend on.
+keep_flags = $(shell mkdir -p $(BUILD)/flags)$(if $(findstring x$(strip $(2))x,x$(file <$(BUILD)/flags/$(1))x),,$(file >$(BUILD)/flags/$(1),$(strip $(2))))
+
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+$(call keep_flags,kernel,$(KERNEL_FLAGS) $(KERNEL_LINK))
+$(call keep_flags,shim,$(SHIM_FLAGS) $(SHIM_LINK))
+$(call keep_flags,lib,$(LIB_FLAGS))
+$(call keep_flags,prog,$(PROG_FLAGS) $(USER_LINK))
+$(call keep_flags,host,$(HOST_FLAGS))
+endif
+
+# ---- sources -------------------------------------------------------------------------------------
+
+# Files below $(1) whose names match $(2), at most five folders deep, without starting a process.
+below = $(sort $(foreach d,$(1) $(1)/* $(1)/*/* $(1)/*/*/* $(1)/*/*/*/*,$(wildcard $(d)/$(2))))
+object = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+
+KERNEL_SRC := $(call below,kernel,*.c) $(call below,kernel,*.S)
+LIB_SRC    := $(call below,lib,*.c) $(filter-out lib/crt0.S,$(call below,lib,*.S))
+SHIM_SRC   := $(call below,boot/shim,*.c) $(call below,boot/shim,*.S)
+KERNEL_GEN := $(call below,$(BUILD)/gen/kernel,*.c)
+LIB_GEN    := $(call below,$(BUILD)/gen/lib,*.c) $(call below,$(BUILD)/gen/lib,*.S)
+
+SERVICES  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/*.c)))))
+APP_DIRS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard apps/*/*.c)))))
+APP_FILES := $(sort $(notdir $(basename $(wildcard apps/*.c))))
+TESTS     := $(sort $(notdir $(basename $(wildcard tests/prog/*.c))))
+PROGRAMS  := $(SERVICES) $(APP_DIRS) $(APP_FILES)
+
+KERNEL_OBJ := $(call object,$(KERNEL_SRC)) $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/gen/%.o,$(KERNEL_GEN))
+LIB_OBJ    := $(call object,$(LIB_SRC)) $(patsubst $(BUILD)/gen/%,$(BUILD)/obj/gen/%.o,$(basename $(LIB_GEN)))
+SHIM_OBJ   := $(call object,$(SHIM_SRC))
+
+# One line per program: which objects it is made of.
+objects_of = $(call object,$(sort $(wildcard services/$(1)/*.[cS] apps/$(1)/*.[cS] apps/$(1).c)))
+
+.PHONY: first all kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
+
+all: kernel shim initrd
+kernel: $(if $(KERNEL_SRC),$(BUILD)/rugo.elf)
+shim: $(if $(SHIM_SRC),$(BUILD)/shim.elf)
+programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%)
+
+help:
+	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+
+# ---- the contract: abi/*.def becomes headers, stubs and tables -----------------------------------
+
+ABI_DEF := $(wildcard abi/*.def abi/ipc/*.def)
+
+ifneq ($(wildcard tools/abigen.py),)
+ifneq ($(ABI_DEF),)
+ABI_STAMP := $(BUILD)/gen/abi.mk
+$(ABI_STAMP): tools/abigen.py $(ABI_DEF)
+	$(call say,ABIGEN,$(ABI_DEF))
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) tools/abigen.py --out $(BUILD)/gen $(ABI_DEF)
+	@echo '# abi/*.def have been turned into the files beside this one.' > $@
+endif
+endif
+
+# make builds the stamp before anything else and then starts over, so that the generated sources are found above.
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+-include $(ABI_STAMP)
+endif
+
+abi-docs:
+	$(Q)$(PYTHON) tools/abigen.py --docs docs/abi $(ABI_DEF)
+
+# ---- compiling -----------------------------------------------------------------------------------
+
+# $(call compile,what,flags): the recipe of every object. -MMD notes the headers it read.
+define compile
+	$(call say,$(1),$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(2) -MMD -MP -c $< -o $@
+endef
+
+$(BUILD)/obj/kernel/%.o: kernel/%.c $(BUILD)/flags/kernel | $(ABI_STAMP)
+	$(call compile,CC,$(KERNEL_FLAGS))
+$(BUILD)/obj/kernel/%.o: kernel/%.S $(BUILD)/flags/kernel | $(ABI_STAMP)
+	$(call compile,AS,$(KERNEL_FLAGS) -D__ASSEMBLY__)
+$(BUILD)/obj/gen/kernel/%.o: $(BUILD)/gen/kernel/%.c $(BUILD)/flags/kernel | $(ABI_STAMP)
+	$(call compile,CC,$(KERNEL_FLAGS))
+
+$(BUILD)/obj/boot/shim/%.o: boot/shim/%.c $(BUILD)/flags/shim | $(ABI_STAMP)
+	$(call compile,CC,$(SHIM_FLAGS))
+$(BUILD)/obj/boot/shim/%.o: boot/shim/%.S $(BUILD)/flags/shim | $(ABI_STAMP)
+	$(call compile,AS,$(SHIM_FLAGS) -D__ASSEMBLY__)
+
+$(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/flags/lib | $(ABI_STAMP)
+	$(call compile,CC,$(LIB_FLAGS))
+$(BUILD)/obj/lib/%.o: lib/%.S $(BUILD)/flags/lib | $(ABI_STAMP)
+	$(call compile,AS,$(LIB_FLAGS) -D__ASSEMBLY__)
+$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.c $(BUILD)/flags/lib | $(ABI_STAMP)
+	$(call compile,CC,$(LIB_FLAGS))
+$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.S $(BUILD)/flags/lib | $(ABI_STAMP)
+	$(call compile,AS,$(LIB_FLAGS) -D__ASSEMBLY__)
+
+$(BUILD)/obj/services/%.o: services/%.c $(BUILD)/flags/prog | $(ABI_STAMP)
+	$(call compile,CC,$(PROG_FLAGS))
+$(BUILD)/obj/apps/%.o: apps/%.c $(BUILD)/flags/prog | $(ABI_STAMP)
+	$(call compile,CC,$(PROG_FLAGS))
+$(BUILD)/obj/tests/prog/%.o: tests/prog/%.c $(BUILD)/flags/prog | $(ABI_STAMP)
+	$(call compile,CC,$(PROG_FLAGS))
+
+# ---- the kernel, with the table of its own function names ----------------------------------------
+
+KSYMS := $(BUILD)/gen/ksyms
+
+# Linked first with an empty table, then with the table of that first link. The table lies behind all
+# code, so no function may have moved; tools/ksyms.py compares, and only then does the result count.
+$(BUILD)/rugo.debug.elf: $(KERNEL_OBJ) kernel/kernel.ld tools/ksyms.py $(BUILD)/flags/kernel
+	$(call say,LD,$@)
+	@mkdir -p $(KSYMS)
+	$(Q)$(PYTHON) tools/ksyms.py --empty -o $(KSYMS)/pass1.S
+	$(Q)$(CC) -c $(KSYMS)/pass1.S -o $(KSYMS)/pass1.o
+	$(Q)$(LD) $(KERNEL_LINK) $(KERNEL_OBJ) $(KSYMS)/pass1.o -o $(KSYMS)/pass1.elf
+	$(Q)$(NM) $(KSYMS)/pass1.elf | $(PYTHON) tools/ksyms.py -o $(KSYMS)/ksyms.S
+	$(Q)$(CC) -c $(KSYMS)/ksyms.S -o $(KSYMS)/ksyms.o
+	$(Q)$(LD) $(KERNEL_LINK) $(KERNEL_OBJ) $(KSYMS)/ksyms.o -o $@
+	$(Q)$(NM) $@ | $(PYTHON) tools/ksyms.py --verify $(KSYMS)/ksyms.S
+
+$(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
+	$(call say,STRIP,$@)
+	$(Q)$(OBJCOPY) --strip-all $< $@
+	@size=$$(stat -c %s $@); test $$size -le $(KERNEL_MAX) || \
+	    { echo "$@: $$size bytes, more than the $(KERNEL_MAX) allowed" >&2; rm -f $@; exit 1; }
+
+$(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/flags/shim
+	$(call say,LD,$@)
+	$(Q)$(LD) $(SHIM_LINK) $(SHIM_OBJ) -o $(BUILD)/shim.debug.elf
+	$(Q)$(OBJCOPY) --strip-debug $(BUILD)/shim.debug.elf $@
+
+# ---- library and programs ------------------------------------------------------------------------
+
+$(BUILD)/librugo.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/crt0.o: $(BUILD)/obj/lib/crt0.o
+	@cp $< $@
+
+RUNTIME := $(BUILD)/crt0.o $(BUILD)/librugo.a
+
+# $(call link_program,objects): NAME.debug beside the stripped NAME.
+define link_program
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LD) $(USER_LINK) $(BUILD)/crt0.o $(1) $(BUILD)/librugo.a $(LIBGCC) -o $@.debug
+	$(Q)$(OBJCOPY) --strip-all $@.debug $@
+endef
+
+define program
+$(BUILD)/bin/$(1): $(call objects_of,$(1)) $(RUNTIME) $(BUILD)/flags/prog
+	$$(call link_program,$(call objects_of,$(1)))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# Test programs carry a secret that the kernel cannot know. SECRET=none is the ordinary initrd; with any
+# other SECRET the programs and the initrd are made apart, so that a test run disturbs nothing.
+ifeq ($(SECRET),none)
+TEST_BIN := $(BUILD)/bin/test
+INITRD   := $(BUILD)/initrd.cpio
+else
+TEST_BIN := $(BUILD)/test/bin
+INITRD   := $(BUILD)/test/initrd.cpio
+endif
+
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+$(call keep_flags,secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN))),$(SECRET))
+endif
+SECRET_KEPT := $(BUILD)/flags/secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN)))
+
+$(TEST_BIN)/secret.c: $(SECRET_KEPT)
+	@mkdir -p $(@D)
+	@printf 'extern const char test_secret[];\nconst char test_secret[] = "%s";\n' '$(SECRET)' > $@
+$(TEST_BIN)/secret.o: $(TEST_BIN)/secret.c $(BUILD)/flags/prog
+	$(Q)$(CC) $(PROG_FLAGS) -c $< -o $@
+
+$(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.o $(TEST_BIN)/secret.o $(RUNTIME) $(BUILD)/flags/prog
+	$(call link_program,$< $(TEST_BIN)/secret.o)
+
+# ---- initrd, images ------------------------------------------------------------------------------
+
+ETC_FILES    := $(sort $(shell find etc -type f 2>/dev/null))
+INITRD_PARTS := $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(TEST_BIN)/%)
+INITRD_ROOT  := $(basename $(INITRD))
+
+initrd: $(INITRD)
+
+# A removed program must leave the initrd too: the list of its parts is kept like the flags are.
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+$(call keep_flags,$(subst /,-,$(INITRD_ROOT)),$(INITRD_PARTS) $(ETC_FILES))
+endif
+
+# An ordinary cpio archive, byte for byte the same whoever makes it and when.
+$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(BUILD)/flags/$(subst /,-,$(INITRD_ROOT))
+	$(call say,CPIO,$@)
+	@rm -rf $(INITRD_ROOT) && mkdir -p $(addprefix $(INITRD_ROOT)/,bin etc test)
+	@set -e; \
+	for f in $(PROGRAMS); do install -m 755 $(BUILD)/bin/$$f $(INITRD_ROOT)/bin/$$f; done; \
+	for f in $(TESTS); do install -m 755 $(TEST_BIN)/$$f $(INITRD_ROOT)/test/$$f; done; \
+	for f in $(ETC_FILES); do install -D -m 644 $$f $(INITRD_ROOT)/$$f; done; \
+	find $(INITRD_ROOT) -type d -exec chmod 755 {} +; \
+	find $(INITRD_ROOT) -exec touch -d @0 {} +; \
+	out=$$(realpath $@.tmp); cd $(INITRD_ROOT); \
+	find . -mindepth 1 | sed 's|^\./||' | LC_ALL=C sort | \
+	    cpio -o -H newc --reproducible --owner=0:0 --quiet > "$$out"
+	@mv $@.tmp $@
+
+iso: $(BUILD)/rugo.iso
+$(BUILD)/rugo.iso: $(BUILD)/rugo.elf $(BUILD)/shim.elf $(BUILD)/initrd.cpio FORCE
+	$(call say,ISO,$@)
+	$(Q)BUILD=$(BUILD) tools/mkiso.sh
+
+disk: $(BUILD)/disk.img
+$(BUILD)/disk.img: $(wildcard apps/hello.c apps/hello/* tools/mkdisk.sh tools/mkpkg.py) | $(PROGRAMS:%=$(BUILD)/bin/%)
+	$(call say,DISK,$@)
+	$(Q)BUILD=$(BUILD) tools/mkdisk.sh $@
+
+run: all $(BUILD)/disk.img
+	$(Q)BUILD=$(BUILD) tools/run_qemu.sh --disk $(BUILD)/disk.img
+
+test:
+	$(Q)./rugo test
+
+# ---- pure code on the host -----------------------------------------------------------------------
+
+# tests/host/test_NAME.c is a program that exits 0 when all is well; tests/host/fuzz_NAME.c is a libFuzzer
+# target. Each names the project files that it is linked with on one line of its opening comment:
+#     SOURCES: services/fsd/fs.c lib/path.c          FLAGS: -Ilib   (optional)
+HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(sort $(wildcard tests/host/test_*.c)))
+FUZZERS    := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(sort $(wildcard tests/host/fuzz_*.c)))
+sources_of  = $(shell sed -n 's/^.*SOURCES: *//p' $(1) | sed 's/FLAGS:.*//;s,\*/.*,,')
+flags_of    = $(shell sed -n 's/^.*FLAGS: *//p' $(1) | sed 's,\*/.*,,')
+
+host-tests: $(HOST_TESTS)
+	@set -e; for t in $(HOST_TESTS); do printf '  HOST    %s\n' $$t; $$t; done
+
+fuzzers: $(FUZZERS)
+.PHONY: fuzzers
+
+$(BUILD)/host/test_%: tests/host/test_%.c $(BUILD)/flags/host | $(ABI_STAMP)
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_FLAGS) $(call flags_of,$<) $< $(call sources_of,$<) -o $@ -MMD -MF $@.d
+
+$(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/flags/host | $(ABI_STAMP)
+	$(call say,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_FLAGS) -fsanitize=fuzzer $(call flags_of,$<) $< $(call sources_of,$<) -o $@
+
+ifneq ($(filter host-tests fuzzers $(BUILD)/host/%,$(MAKECMDGOALS)),)
+$(HOST_TESTS) $(FUZZERS): $(call sources_of,$(wildcard tests/host/*.c))
+endif
+
+# ---- checks --------------------------------------------------------------------------------------
+
+OUR_C  = $(shell git ls-files '*.c' '*.h')
+OUR_SH = rugo .ci/run $(shell git ls-files '*.sh')
+
+.PHONY: check-format check-sparse check-rooms check-scripts check-abi check-hosts
+check: check-format check-rooms check-scripts check-abi check-hosts check-sparse
+	@echo 'check: all is well'
+
+check-format:
+	$(call say,FORMAT,clang-format-19)
+	$(Q)clang-format-19 --dry-run -Werror $(OUR_C)
+
+format:
+	$(Q)clang-format-19 -i $(OUR_C)
+
+check-sparse: $(ABI_STAMP)
+	$(call say,SPARSE,kernel)
+	$(Q)status=0; for f in $(filter %.c,$(KERNEL_SRC)); do \
+	    sparse -Wsparse-error $(filter-out -W%,$(KERNEL_FLAGS)) $$f || status=1; \
+	done; exit $$status
+
+check-rooms:
+	$(call say,ROOMS,tools/check_rooms.py)
+	$(Q)$(PYTHON) tools/check_rooms.py --self-test
+	$(Q)$(PYTHON) tools/check_rooms.py
+
+check-scripts:
+	$(call say,SCRIPTS,sh -n and python syntax)
+	$(Q)for f in $(wildcard $(OUR_SH)); do \
+	    case $$(head -n 1 $$f) in *bash*) bash -n $$f ;; *) sh -n $$f ;; esac || exit 1; \
+	done
+	$(Q)$(PYTHON) tools/check_python.py $$(git ls-files '*.py')
+
+check-abi: $(ABI_STAMP)
+	$(call say,ABI,docs/abi)
+	$(if $(ABI_STAMP),$(Q)rm -rf $(BUILD)/gen/docs && mkdir -p $(BUILD)/gen/docs)
+	$(if $(ABI_STAMP),$(Q)$(PYTHON) tools/abigen.py --docs $(BUILD)/gen/docs $(ABI_DEF))
+	$(if $(ABI_STAMP),$(Q)diff -ru docs/abi $(BUILD)/gen/docs || \
+	    { echo 'docs/abi is stale: run make abi-docs' >&2; exit 1; })
+
+# Packages come from wherever the system is set up to take them from: no registry is named in the tree.
+check-hosts:
+	$(call say,HOSTS,no registry is named)
+	$(Q)! git grep -nIE 'https?://[^ "]*(debian|pypi|pythonhosted|golang|crates|npm)[^ ]*\.(org|io|com)'
+
+clean:
+	rm -rf $(BUILD)
+
+# ---- headers noted by the last build -------------------------------------------------------------
+
+FORCE:
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+-include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.o \
+           $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.o))
+endif
