@@ -43,21 +43,25 @@ WARN := -Wall -Wextra -Werror -Wconversion -Wno-sign-conversion -Wshadow -Wstric
         -Wmissing-prototypes -Wvla -Wundef
 
 # What every piece of target code shares: our C, no host headers, the same source paths on every machine.
-TARGET := -std=gnu11 $(WARN) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -O2 -g \
-          -fno-stack-protector -fcf-protection=none -ffile-prefix-map=$(CURDIR)=.
+TARGET := -std=gnu11 $(WARN) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -O2 -g -fno-common \
+          -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+          -ffile-prefix-map=$(CURDIR)=.
 
-KERNEL_FLAGS := $(TARGET) -fpie -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
-                -fno-tree-loop-distribute-patterns \
+# Position independent without a GOT (RIP-relative, hidden); no vector registers, no red zone below the stack;
+# no loop may become a call of memcpy inside memcpy.
+KERNEL_FLAGS := $(TARGET) -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone -mgeneral-regs-only \
+                -fno-omit-frame-pointer -fno-tree-loop-distribute-patterns \
                 -Ikernel -I$(BUILD)/gen/kernel -I$(BUILD)/gen/include -I.
-KERNEL_LINK  := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack \
-                --build-id=none -T kernel/kernel.ld
+KERNEL_LINK  := -m elf_x86_64 -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro \
+                -z noexecstack --build-id=none --hash-style=sysv -T kernel/kernel.ld
 KERNEL_MAX   := 524288
 
-SHIM_FLAGS := $(TARGET) -m32 -march=i686 -fno-pie -mgeneral-regs-only -fno-asynchronous-unwind-tables \
-              -fno-tree-loop-distribute-patterns -Ikernel -I$(BUILD)/gen/include -I.
-SHIM_LINK  := -m elf_i386 -z noexecstack -z max-page-size=4096 --build-id=none -T boot/shim/shim.ld
+# The shim is 64-bit code linked low; Multiboot wants to see a 32-bit ELF file, so it is relabelled at the end.
+SHIM_FLAGS := $(TARGET) -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only \
+              -fno-tree-loop-distribute-patterns -Iboot/shim -I. -Ikernel
+SHIM_LINK  := -m elf_x86_64 -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T boot/shim/shim.ld
 
-USER_FLAGS := $(TARGET) -fpie -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
+USER_FLAGS := $(TARGET) -fpie -fvisibility=hidden -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
 # The library defines memcpy and its kin, so gcc must not turn their loops into calls of themselves;
 # programs may rely on what gcc knows about the standard names.
 LIB_FLAGS  := $(USER_FLAGS) -fno-tree-loop-distribute-patterns
@@ -201,7 +205,7 @@ $(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
 $(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/flags/shim
 	$(call say,LD,$@)
 	$(Q)$(LD) $(SHIM_LINK) $(SHIM_OBJ) -o $(BUILD)/shim.debug.elf
-	$(Q)$(OBJCOPY) --strip-debug $(BUILD)/shim.debug.elf $@
+	$(Q)$(OBJCOPY) -O elf32-i386 --strip-debug $(BUILD)/shim.debug.elf $@
 
 # ---- library and programs ------------------------------------------------------------------------
 
@@ -283,7 +287,7 @@ $(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(BUILD)/flags/$(subst /,-,$(INITRD_ROOT
 iso: $(BUILD)/rugo.iso
 $(BUILD)/rugo.iso: $(BUILD)/rugo.elf $(BUILD)/shim.elf $(BUILD)/initrd.cpio FORCE
 	$(call say,ISO,$@)
-	$(Q)BUILD=$(BUILD) tools/mkiso.sh
+	$(Q)BUILD=$(BUILD) tools/mkiso.sh -o $@
 
 disk: $(BUILD)/disk.img
 $(BUILD)/disk.img: $(wildcard apps/hello.c apps/hello/* tools/mkdisk.sh tools/mkpkg.py) | $(PROGRAMS:%=$(BUILD)/bin/%)
