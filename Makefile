@@ -74,7 +74,8 @@ HOST_FLAGS := -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -O1 -g -fno-omit-fr
               -I. -Itests/host -I$(BUILD)/gen/include
 
 # A changed flag rebuilds what it was used for: each set is kept in a file that objects depend on.
-keep_flags = $(shell mkdir -p $(BUILD)/flags)$(if $(findstring x$(strip $(2))x,x$(file <$(BUILD)/flags/$(1))x),,$(file >$(BUILD)/flags/$(1),$(strip $(2))))
+keep_flags = $(if $(findstring <:$(strip $(2))>,<$(file <$(BUILD)/flags/$(1))>),,$(call write_flags,$(1),$(2)))
+write_flags = $(shell mkdir -p $(BUILD)/flags)$(file >$(BUILD)/flags/$(1),:$(strip $(2)))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,kernel,$(KERNEL_FLAGS) $(KERNEL_LINK))
