@@ -1,0 +1,9 @@
+/* Attributes in words. */
+#ifndef RUGO_CDEFS_H
+#define RUGO_CDEFS_H
+
+#define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
+#define __hidden            __attribute__((visibility("hidden")))
+#define __weak              __attribute__((weak))
+
+#endif

@@ -1,0 +1,2 @@
+/* strcasecmp and kin live in <string.h>. */
+#include <string.h>
