@@ -73,9 +73,11 @@ HOST_FLAGS := -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -O1 -g -fno-omit-fr
               -fsanitize=address,undefined -fno-sanitize-recover=all \
               -I. -Itests/host -I$(BUILD)/gen/include
 
-# A changed flag rebuilds what it was used for: each set is kept in a file that objects depend on.
-keep_flags = $(if $(findstring <:$(strip $(2))>,<$(file <$(BUILD)/flags/$(1))>),,$(call write_flags,$(1),$(2)))
-write_flags = $(shell mkdir -p $(BUILD)/flags)$(file >$(BUILD)/flags/$(1),:$(strip $(2)))
+# A changed flag rebuilds what it was used for: each set is kept as a variable in a file that objects depend on,
+# and written again only when it differs from what the last run left there.
+-include $(wildcard $(BUILD)/flags/*)
+keep_flags  = $(if $(findstring <:$(strip $(2))>,<$(kept-$(1))>),,$(call write_flags,$(1),kept-$(1) := :$(strip $(2))))
+write_flags = $(shell mkdir -p $(BUILD)/flags)$(file >$(BUILD)/flags/$(1),$(2))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,kernel,$(KERNEL_FLAGS) $(KERNEL_LINK))
@@ -103,9 +105,16 @@ APP_FILES := $(sort $(notdir $(basename $(wildcard apps/*.c))))
 TESTS     := $(sort $(notdir $(basename $(wildcard tests/prog/*.c))))
 PROGRAMS  := $(SERVICES) $(APP_DIRS) $(APP_FILES)
 
+# A removed source must leave what was linked from it: the lists are kept as the flags are.
 KERNEL_OBJ := $(call object,$(KERNEL_SRC)) $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/gen/%.o,$(KERNEL_GEN))
 LIB_OBJ    := $(call object,$(LIB_SRC)) $(patsubst $(BUILD)/gen/%,$(BUILD)/obj/gen/%.o,$(basename $(LIB_GEN)))
 SHIM_OBJ   := $(call object,$(SHIM_SRC))
+
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+$(call keep_flags,kernel-objects,$(KERNEL_OBJ))
+$(call keep_flags,lib-objects,$(LIB_OBJ))
+$(call keep_flags,shim-objects,$(SHIM_OBJ))
+endif
 
 # One line per program: which objects it is made of.
 objects_of = $(call object,$(sort $(wildcard services/$(1)/*.[cS] apps/$(1)/*.[cS] apps/$(1).c)))
@@ -113,8 +122,8 @@ objects_of = $(call object,$(sort $(wildcard services/$(1)/*.[cS] apps/$(1)/*.[c
 .PHONY: first all kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
 
 all: kernel shim initrd
-kernel: $(if $(KERNEL_SRC),$(BUILD)/rugo.elf)
-shim: $(if $(SHIM_SRC),$(BUILD)/shim.elf)
+kernel: $(if $(strip $(KERNEL_SRC)),$(BUILD)/rugo.elf)
+shim: $(if $(strip $(SHIM_SRC)),$(BUILD)/shim.elf)
 programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%)
 
 help:
@@ -186,7 +195,7 @@ KSYMS := $(BUILD)/gen/ksyms
 
 # Linked first with an empty table, then with the table of that first link. The table lies behind all
 # code, so no function may have moved; tools/ksyms.py compares, and only then does the result count.
-$(BUILD)/rugo.debug.elf: $(KERNEL_OBJ) kernel/kernel.ld tools/ksyms.py $(BUILD)/flags/kernel
+$(BUILD)/rugo.debug.elf: $(KERNEL_OBJ) kernel/kernel.ld tools/ksyms.py $(BUILD)/flags/kernel-objects
 	$(call say,LD,$@)
 	@mkdir -p $(KSYMS)
 	$(Q)$(PYTHON) tools/ksyms.py --empty -o $(KSYMS)/pass1.S
@@ -203,14 +212,14 @@ $(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
 	@size=$$(stat -c %s $@); test $$size -le $(KERNEL_MAX) || \
 	    { echo "$@: $$size bytes, more than the $(KERNEL_MAX) allowed" >&2; rm -f $@; exit 1; }
 
-$(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/flags/shim
+$(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/flags/shim-objects
 	$(call say,LD,$@)
 	$(Q)$(LD) $(SHIM_LINK) $(SHIM_OBJ) -o $(BUILD)/shim.debug.elf
 	$(Q)$(OBJCOPY) -O elf32-i386 --strip-debug $(BUILD)/shim.debug.elf $@
 
 # ---- library and programs ------------------------------------------------------------------------
 
-$(BUILD)/librugo.a: $(LIB_OBJ)
+$(BUILD)/librugo.a: $(LIB_OBJ) $(BUILD)/flags/lib-objects
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
