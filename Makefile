@@ -75,9 +75,10 @@ HOST_FLAGS := -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -O1 -g -fno-omit-fr
 
 # A changed flag rebuilds what it was used for: each set is kept as a variable in a file that objects depend on,
 # and written again only when it differs from what the last run left there.
--include $(wildcard $(BUILD)/flags/*)
+# (Not $(wildcard): make would go on believing that the folder is as empty as it was when first asked.)
+-include $(shell ls -d $(BUILD)/kept/* 2>/dev/null)
 keep_flags  = $(if $(findstring <:$(strip $(2))>,<$(kept-$(1))>),,$(call write_flags,$(1),kept-$(1) := :$(strip $(2))))
-write_flags = $(shell mkdir -p $(BUILD)/flags)$(file >$(BUILD)/flags/$(1),$(2))
+write_flags = $(shell mkdir -p $(BUILD)/kept)$(file >$(BUILD)/kept/$(1),$(2))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,kernel,$(KERNEL_FLAGS) $(KERNEL_LINK))
@@ -161,32 +162,32 @@ define compile
 	$(Q)$(CC) $(2) -MMD -MP -c $< -o $@
 endef
 
-$(BUILD)/obj/kernel/%.o: kernel/%.c $(BUILD)/flags/kernel | $(ABI_STAMP)
+$(BUILD)/obj/kernel/%.o: kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
 	$(call compile,CC,$(KERNEL_FLAGS))
-$(BUILD)/obj/kernel/%.o: kernel/%.S $(BUILD)/flags/kernel | $(ABI_STAMP)
+$(BUILD)/obj/kernel/%.o: kernel/%.S $(BUILD)/kept/kernel | $(ABI_STAMP)
 	$(call compile,AS,$(KERNEL_FLAGS) -D__ASSEMBLY__)
-$(BUILD)/obj/gen/kernel/%.o: $(BUILD)/gen/kernel/%.c $(BUILD)/flags/kernel | $(ABI_STAMP)
+$(BUILD)/obj/gen/kernel/%.o: $(BUILD)/gen/kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
 	$(call compile,CC,$(KERNEL_FLAGS))
 
-$(BUILD)/obj/boot/shim/%.o: boot/shim/%.c $(BUILD)/flags/shim | $(ABI_STAMP)
+$(BUILD)/obj/boot/shim/%.o: boot/shim/%.c $(BUILD)/kept/shim | $(ABI_STAMP)
 	$(call compile,CC,$(SHIM_FLAGS))
-$(BUILD)/obj/boot/shim/%.o: boot/shim/%.S $(BUILD)/flags/shim | $(ABI_STAMP)
+$(BUILD)/obj/boot/shim/%.o: boot/shim/%.S $(BUILD)/kept/shim | $(ABI_STAMP)
 	$(call compile,AS,$(SHIM_FLAGS) -D__ASSEMBLY__)
 
-$(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/flags/lib | $(ABI_STAMP)
+$(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,CC,$(LIB_FLAGS))
-$(BUILD)/obj/lib/%.o: lib/%.S $(BUILD)/flags/lib | $(ABI_STAMP)
+$(BUILD)/obj/lib/%.o: lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,AS,$(LIB_FLAGS) -D__ASSEMBLY__)
-$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.c $(BUILD)/flags/lib | $(ABI_STAMP)
+$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,CC,$(LIB_FLAGS))
-$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.S $(BUILD)/flags/lib | $(ABI_STAMP)
+$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,AS,$(LIB_FLAGS) -D__ASSEMBLY__)
 
-$(BUILD)/obj/services/%.o: services/%.c $(BUILD)/flags/prog | $(ABI_STAMP)
+$(BUILD)/obj/services/%.o: services/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
-$(BUILD)/obj/apps/%.o: apps/%.c $(BUILD)/flags/prog | $(ABI_STAMP)
+$(BUILD)/obj/apps/%.o: apps/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
-$(BUILD)/obj/tests/prog/%.o: tests/prog/%.c $(BUILD)/flags/prog | $(ABI_STAMP)
+$(BUILD)/obj/tests/prog/%.o: tests/prog/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
 
 # ---- the kernel, with the table of its own function names ----------------------------------------
@@ -195,7 +196,7 @@ KSYMS := $(BUILD)/gen/ksyms
 
 # Linked first with an empty table, then with the table of that first link. The table lies behind all
 # code, so no function may have moved; tools/ksyms.py compares, and only then does the result count.
-$(BUILD)/rugo.debug.elf: $(KERNEL_OBJ) kernel/kernel.ld tools/ksyms.py $(BUILD)/flags/kernel-objects
+$(BUILD)/rugo.debug.elf: $(KERNEL_OBJ) kernel/kernel.ld tools/ksyms.py $(BUILD)/kept/kernel-objects
 	$(call say,LD,$@)
 	@mkdir -p $(KSYMS)
 	$(Q)$(PYTHON) tools/ksyms.py --empty -o $(KSYMS)/pass1.S
@@ -212,14 +213,14 @@ $(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
 	@size=$$(stat -c %s $@); test $$size -le $(KERNEL_MAX) || \
 	    { echo "$@: $$size bytes, more than the $(KERNEL_MAX) allowed" >&2; rm -f $@; exit 1; }
 
-$(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/flags/shim-objects
+$(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/kept/shim-objects
 	$(call say,LD,$@)
 	$(Q)$(LD) $(SHIM_LINK) $(SHIM_OBJ) -o $(BUILD)/shim.debug.elf
 	$(Q)$(OBJCOPY) -O elf32-i386 --strip-debug $(BUILD)/shim.debug.elf $@
 
 # ---- library and programs ------------------------------------------------------------------------
 
-$(BUILD)/librugo.a: $(LIB_OBJ) $(BUILD)/flags/lib-objects
+$(BUILD)/librugo.a: $(LIB_OBJ) $(BUILD)/kept/lib-objects
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
@@ -237,7 +238,7 @@ define link_program
 endef
 
 define program
-$(BUILD)/bin/$(1): $(call objects_of,$(1)) $(RUNTIME) $(BUILD)/flags/prog
+$(BUILD)/bin/$(1): $(call objects_of,$(1)) $(RUNTIME) $(BUILD)/kept/prog
 	$$(call link_program,$(call objects_of,$(1)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
@@ -255,15 +256,15 @@ endif
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN))),$(SECRET))
 endif
-SECRET_KEPT := $(BUILD)/flags/secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN)))
+SECRET_KEPT := $(BUILD)/kept/secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN)))
 
 $(TEST_BIN)/secret.c: $(SECRET_KEPT)
 	@mkdir -p $(@D)
 	@printf 'extern const char test_secret[];\nconst char test_secret[] = "%s";\n' '$(SECRET)' > $@
-$(TEST_BIN)/secret.o: $(TEST_BIN)/secret.c $(BUILD)/flags/prog
+$(TEST_BIN)/secret.o: $(TEST_BIN)/secret.c $(BUILD)/kept/prog
 	$(Q)$(CC) $(PROG_FLAGS) -c $< -o $@
 
-$(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.o $(TEST_BIN)/secret.o $(RUNTIME) $(BUILD)/flags/prog
+$(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.o $(TEST_BIN)/secret.o $(RUNTIME) $(BUILD)/kept/prog
 	$(call link_program,$< $(TEST_BIN)/secret.o)
 
 # ---- initrd, images ------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ $(call keep_flags,$(subst /,-,$(INITRD_ROOT)),$(INITRD_PARTS) $(ETC_FILES))
 endif
 
 # An ordinary cpio archive, byte for byte the same whoever makes it and when.
-$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(BUILD)/flags/$(subst /,-,$(INITRD_ROOT))
+$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(BUILD)/kept/$(subst /,-,$(INITRD_ROOT))
 	$(call say,CPIO,$@)
 	@rm -rf $(INITRD_ROOT) && mkdir -p $(addprefix $(INITRD_ROOT)/,bin etc test)
 	@set -e; \
@@ -326,12 +327,12 @@ host-tests: $(HOST_TESTS)
 fuzzers: $(FUZZERS)
 .PHONY: fuzzers
 
-$(BUILD)/host/test_%: tests/host/test_%.c $(BUILD)/flags/host | $(ABI_STAMP)
+$(BUILD)/host/test_%: tests/host/test_%.c $(BUILD)/kept/host | $(ABI_STAMP)
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_FLAGS) $(call flags_of,$<) $< $(call sources_of,$<) -o $@ -MMD -MF $@.d
 
-$(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/flags/host | $(ABI_STAMP)
+$(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/kept/host | $(ABI_STAMP)
 	$(call say,FUZZCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_FLAGS) -fsanitize=fuzzer $(call flags_of,$<) $< $(call sources_of,$<) -o $@
