@@ -21,6 +21,10 @@ out=$build/rugo.iso
 cmdline=${LIMINE_CMDLINE-}
 tmp=''
 
+# What starting the shim takes, and what GRUB's own first configuration asks for by name.
+grub_modules="normal iso9660 multiboot2 boot part_acorn part_amiga part_bsd part_dfly part_dvh
+              part_plan part_sun part_sunpc"
+
 die()
 {
     echo "mkiso.sh: $1" >&2
@@ -130,7 +134,7 @@ make_grub_iso()
         die "GRUB for UEFI is not installed (Debian package grub-efi-amd64-bin)"
     copy_system rugo.elf shim.elf initrd.cpio
     copy_config grub.cfg "$(grub_word "$cmdline")" "$tmp/root/boot/grub/grub.cfg"
-    grub-mkrescue --install-modules="normal iso9660 multiboot2 boot" --locales= --fonts= --themes= \
+    grub-mkrescue --install-modules="$grub_modules" --locales= --fonts= --themes= \
         -o "$tmp/rugo.iso" "$tmp/root" >"$tmp/log" 2>&1 ||
         die "grub-mkrescue: $(tail -1 "$tmp/log")"
 }
