@@ -244,19 +244,20 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # Test programs carry a secret that the kernel cannot know. SECRET=none is the ordinary initrd; with any
-# other SECRET the programs and the initrd are made apart, so that a test run disturbs nothing.
+# other SECRET the programs and the initrd are made in $(BUILD)/test, so that a test run disturbs nothing.
 ifeq ($(SECRET),none)
-TEST_BIN := $(BUILD)/bin/test
-INITRD   := $(BUILD)/initrd.cpio
+TEST_BIN    := $(BUILD)/bin/test
+INITRD      := $(BUILD)/initrd.cpio
+SECRET_KEPT := $(BUILD)/kept/secret
 else
-TEST_BIN := $(BUILD)/test/bin
-INITRD   := $(BUILD)/test/initrd.cpio
+TEST_BIN    := $(BUILD)/test/bin
+INITRD      := $(BUILD)/test/initrd.cpio
+SECRET_KEPT := $(BUILD)/kept/secret-test
 endif
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
-$(call keep_flags,secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN))),$(SECRET))
+$(call keep_flags,$(notdir $(SECRET_KEPT)),$(SECRET))
 endif
-SECRET_KEPT := $(BUILD)/kept/secret-$(notdir $(patsubst %/bin/test,plain,$(TEST_BIN)))
 
 $(TEST_BIN)/secret.c: $(SECRET_KEPT)
 	@mkdir -p $(@D)
@@ -276,12 +277,13 @@ INITRD_ROOT  := $(basename $(INITRD))
 initrd: $(INITRD)
 
 # A removed program must leave the initrd too: the list of its parts is kept like the flags are.
+PARTS_KEPT := $(subst secret,initrd,$(SECRET_KEPT))
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
-$(call keep_flags,$(subst /,-,$(INITRD_ROOT)),$(INITRD_PARTS) $(ETC_FILES))
+$(call keep_flags,$(notdir $(PARTS_KEPT)),$(INITRD_PARTS) $(ETC_FILES))
 endif
 
 # An ordinary cpio archive, byte for byte the same whoever makes it and when.
-$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(BUILD)/kept/$(subst /,-,$(INITRD_ROOT))
+$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(PARTS_KEPT)
 	$(call say,CPIO,$@)
 	@rm -rf $(INITRD_ROOT) && mkdir -p $(addprefix $(INITRD_ROOT)/,bin etc test)
 	@set -e; \
@@ -373,7 +375,7 @@ check-scripts:
 	$(Q)for f in $(wildcard $(OUR_SH)); do \
 	    case $$(head -n 1 $$f) in *bash*) bash -n $$f ;; *) sh -n $$f ;; esac || exit 1; \
 	done
-	$(Q)$(PYTHON) tools/check_python.py $$(git ls-files '*.py')
+	$(Q)$(PYTHON) -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $$(git ls-files '*.py')
 
 check-abi: $(ABI_STAMP)
 	$(call say,ABI,docs/abi)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rugo.machine import BUILD, ROOT, Machine, leftovers
+from rugo.machine import BUILD, ROOT, TEST_BUILD, Machine, leftovers
 from rugo.qmp import Qmp
 from rugo.shell import Shell
 
@@ -39,8 +39,11 @@ def pytest_sessionstart(session):
         pytest.exit(f"the host lacks {', '.join(missing)}: ./rugo test installs them", returncode=2)
     os.environ["RUGO_TEST_RUN"] = secrets.token_hex(8)
     os.environ["RUGO_TEST_SECRET"] = secrets.token_hex(8)
-    make("all", "iso")
+    make("all")
     make("initrd", f"SECRET={os.environ['RUGO_TEST_SECRET']}")
+    for name in ("rugo.elf", "rugo.debug.elf", "shim.elf"):
+        (TEST_BUILD / name).unlink(missing_ok=True)
+        (TEST_BUILD / name).symlink_to(BUILD / name)
 
 
 def make(*targets):

@@ -20,7 +20,9 @@ if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 
 RUNNER = ROOT / "tools" / "run_qemu.sh"
-TEST_INITRD = BUILD / "test" / "initrd.cpio"
+
+# The build as the tests see it: the same kernel and shim, and the initrd with this session's secret.
+TEST_BUILD = BUILD / "test"
 
 # How much longer than its own --timeout the runner may take before it counts as broken.
 GRACE = 15
@@ -64,10 +66,8 @@ def runner_args(cmdline="", *, timeout=60, boot=None, machine=None, smp=None, me
 
 
 def runner_env(build=None):
-    """The environment of a machine: which build, and (for the ordinary one) the initrd with this session's secret."""
-    if build:
-        return {**os.environ, "BUILD": str(build)}
-    return {**os.environ, "BUILD": str(BUILD), "INITRD": str(TEST_INITRD)}
+    """The environment of a machine, with the folder that its kernel, shim and initrd are taken from."""
+    return {**os.environ, "BUILD": str(build or TEST_BUILD)}
 
 
 @dataclass
@@ -146,6 +146,12 @@ class Machine:
 
     def kill(self):
         """End the machine, whatever it does; harmless when it has ended."""
+        if self.process.poll() is None:
+            self.process.terminate()            # the runner ends QEMU and removes its temporary files
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
         kill_session(self.process.pid)
         self.process.wait()
         self.slot.free()

@@ -1,6 +1,7 @@
 """A person at Rugo's prompt: type a command, get what it printed and its exit status."""
 
 import re
+import signal
 import time
 
 import pexpect
@@ -92,6 +93,11 @@ class Shell:
     def kill(self):
         """End the machine, whatever it does; harmless when it has ended."""
         if not self.tty.closed:
+            self.tty.kill(signal.SIGTERM)       # the runner ends QEMU and removes its temporary files
+            try:
+                self.tty.expect(pexpect.EOF, timeout=5)
+            except pexpect.TIMEOUT:
+                pass
             kill_session(self.tty.pid)
             self.tty.close(force=True)
         self.slot.free()
