@@ -1,0 +1,66 @@
+/*
+ * Fibers: fsd's requests run beside each other on one kernel thread. A fiber runs until it waits;
+ * then the main loop goes on. So nothing here needs locks, and between two waits a fiber sees
+ * nothing change under it.
+ */
+#ifndef FSD_FIBER_H
+#define FSD_FIBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    FIBER_MAX = 32,                 /* requests in progress at most */
+    FIBER_STACK = 64 * 1024,        /* bytes, with a guard page below */
+};
+
+/*
+ * Begin fn(arg) in a fiber of its own; it first runs at the next fiber_run(). False: all FIBER_MAX
+ * are busy, or there is no memory for another stack.
+ */
+bool fiber_start(void (*fn)(void *arg), void *arg);
+
+/* Whether fiber_start() would find a place. */
+bool fiber_available(void);
+
+/* Run fibers until each waits or has ended. Only from the main loop. */
+void fiber_run(void);
+
+/* Fibers begun and not ended, the calling one included. */
+unsigned fiber_count(void);
+
+/* Let the main loop look for new requests before the calling fiber goes on. */
+void fiber_yield(void);
+
+/* Whether the next fiber_run() would run a fiber at once. */
+bool fiber_runnable(void);
+
+/* Whether a fiber has yielded and waits for the next fiber_run(). */
+bool fiber_yielded(void);
+
+/* Suspend the calling fiber until fiber_wake(chan). Callers look again at what they wait for. */
+void fiber_wait(const void *chan);
+
+/* Let all fibers that wait for chan go on, oldest first. From anywhere. */
+void fiber_wake(const void *chan);
+
+/*
+ * Readers and writers. Readers pass a waiting writer, so that a reader which waits for the disk does
+ * not (through a writer behind it) delay readers that have what they need in memory; but no more
+ * than FIBER_PASS of them pass one writer.
+ */
+enum { FIBER_PASS = 64 };
+
+struct fiber_rwlock {
+    unsigned readers;               /* holding it */
+    unsigned waiting;               /* writers that wait */
+    unsigned passed;                /* readers let in since the first of them began to wait */
+    bool writer;                    /* held by a writer */
+};
+
+void fiber_read_lock(struct fiber_rwlock *lock);
+void fiber_read_unlock(struct fiber_rwlock *lock);
+void fiber_write_lock(struct fiber_rwlock *lock);
+void fiber_write_unlock(struct fiber_rwlock *lock);
+
+#endif
