@@ -185,6 +185,8 @@ $(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
 
 $(BUILD)/obj/services/%.o: services/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
+$(BUILD)/obj/services/%.o: services/%.S $(BUILD)/kept/prog | $(ABI_STAMP)
+	$(call compile,AS,$(PROG_FLAGS) -D__ASSEMBLY__)
 $(BUILD)/obj/apps/%.o: apps/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
 $(BUILD)/obj/tests/prog/%.o: tests/prog/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
