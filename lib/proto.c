@@ -72,8 +72,8 @@ static int check_answer(const struct ipc_msg *msg, size_t size, uint32_t nhandle
     return check_handles(msg, nhandles);
 }
 
-int proto_call(handle_t session, struct ipc_msg *msg, const void *req, size_t req_size, void *rep, size_t rep_size,
-               uint32_t nhandles)
+int proto_call(handle_t session, struct ipc_msg *msg, const void *req, size_t req_size, void *rep,
+               size_t rep_size, uint32_t nhandles)
 {
     memcpy(msg->data, req, req_size);
     int st = sys_ipc_call(session, TIMEOUT_NEVER);
@@ -131,7 +131,8 @@ int proto_take_string(const struct ipc_msg *msg, size_t *at, size_t len, const c
     return 0;
 }
 
-void proto_answer(struct ipc_msg *msg, void *rep, size_t size, const handle_t *handles, uint32_t nhandles)
+void proto_answer(struct ipc_msg *msg, void *rep, size_t size, const handle_t *handles,
+                  uint32_t nhandles)
 {
     int32_t status;
 

@@ -55,6 +55,4 @@ void *bsearch(const void *key, const void *base, size_t n, size_t size,
 int rand(void);
 void srand(unsigned seed);
 
-char *realpath(const char *restrict path, char *restrict resolved);
-
 #endif

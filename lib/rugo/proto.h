@@ -27,7 +27,8 @@ struct ipc_call {
 enum proto_result {
     PROTO_OTHER = 0, /* not of this protocol; nothing done */
     PROTO_REPLY = 1, /* the answer is in the message: send it */
-    PROTO_LATER = 2, /* no answer yet (an operation returned PROTO_LATER): the server answers the token one day */
+    PROTO_LATER =
+        2, /* no answer yet (an operation returned PROTO_LATER): the server answers the token one day */
 };
 
 /* ---- client side, for generated code ---- */
@@ -46,8 +47,8 @@ void proto_add_handle(struct ipc_msg *msg, handle_t h);
  * msg->handles, which are the caller's. 0; a negative error of ipc_call or of the server; -EPROTO for an answer of
  * another shape; -EMFILE if a handle found no room. After an error no handle is left open.
  */
-int proto_call(handle_t session, struct ipc_msg *msg, const void *req, size_t req_size, void *rep, size_t rep_size,
-               uint32_t nhandles);
+int proto_call(handle_t session, struct ipc_msg *msg, const void *req, size_t req_size, void *rep,
+               size_t rep_size, uint32_t nhandles);
 
 /* ---- server side ---- */
 
@@ -68,7 +69,8 @@ int proto_take_string(const struct ipc_msg *msg, size_t *at, size_t len, const c
  * Puts an answer into msg: rep, which begins with its status, and handles, which will move to the client. With a negative
  * status all else becomes 0 and no handle goes.
  */
-void proto_answer(struct ipc_msg *msg, void *rep, size_t size, const handle_t *handles, uint32_t nhandles);
+void proto_answer(struct ipc_msg *msg, void *rep, size_t size, const handle_t *handles,
+                  uint32_t nhandles);
 
 /* Closes the handles that came in msg and answers it with a negative status alone. Always PROTO_REPLY. */
 enum proto_result proto_refuse(struct ipc_msg *msg, int status);

@@ -1,0 +1,64 @@
+/*
+ * Threads of this process. One mapping holds, from below: a page without access, the stack, thread-local storage and the
+ * thread's block.
+ */
+#include <rugo/thread.h>
+
+#include "tcb.h"
+
+#include <rugo/cdefs.h>
+#include <rugo/ipc.h>
+#include <rugo/syscall.h>
+
+_Noreturn void __thread_main(struct thread *t);
+void __hidden __thread_entry(void);
+
+_Noreturn void __thread_main(struct thread *t)
+{
+    t->result = t->fn(t->arg);
+    sys_thread_exit(0);
+}
+
+/* Without VM_READ nothing can be touched; where that is not to be had, the page is unmapped. */
+static void make_guard(uintptr_t page)
+{
+    if (sys_vm_protect(HANDLE_SELF, page, PAGE_SIZE, 0) != 0)
+        (void)sys_vm_unmap(HANDLE_SELF, page, PAGE_SIZE);
+}
+
+int thread_start(struct thread *t, int (*fn)(void *), void *arg, size_t stack_size)
+{
+    size_t want = (stack_size > 0 ? stack_size : THREAD_STACK) + __tls_size();
+    size_t size = PAGE_SIZE + ((want + PAGE_SIZE - 1) & ~(size_t)(PAGE_SIZE - 1));
+    int64_t at = sys_vm_map(HANDLE_SELF, 0, size, VM_READ | VM_WRITE, 0);
+    struct tcb *tcb;
+
+    if (at < 0)
+        return (int)at;
+    make_guard((uintptr_t)at);
+    *t = (struct thread){HANDLE_NONE, (void *)at, size, fn, arg, 0};
+    tcb = __tcb_make((char *)at + size);
+    tcb->thread = t;
+    uintptr_t stack = ((uintptr_t)at + size - __tls_size()) & ~(uintptr_t)63;
+    handle_t h = sys_thread_spawn(HANDLE_SELF, (uintptr_t)__thread_entry, stack, (uintptr_t)t,
+                                  (uintptr_t)tcb, 0);
+    if (h < 0) {
+        (void)sys_vm_unmap(HANDLE_SELF, (uintptr_t)at, size);
+        return h;
+    }
+    t->handle = h;
+    return 0;
+}
+
+int thread_join(struct thread *t, int *result)
+{
+    int st = handle_wait(t->handle, EV_EXITED, TIMEOUT_NEVER);
+
+    if (st != 0)
+        return st;
+    (void)sys_handle_close(t->handle);
+    (void)sys_vm_unmap(HANDLE_SELF, (uintptr_t)t->stack, t->stack_size);
+    if (result != NULL)
+        *result = t->result;
+    return 0;
+}
