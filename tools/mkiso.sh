@@ -119,10 +119,13 @@ make_limine_iso()
     install_limine "$from" "$tmp/rugo.iso"
 }
 
-# One word of GRUB's language: all in single quotes, which only a single quote itself must leave.
+# One word of GRUB's language: in double quotes, where a backslash takes the meaning from the next
+# \, " or $. (Single quotes would have to be left for each single quote: GRUB hangs on thousands.)
 grub_word()
 {
-    printf "'%s'" "${1//"'"/"'\\''"}"
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    printf '"%s"' "${text//\$/\\\$}"
 }
 
 make_grub_iso()

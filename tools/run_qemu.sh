@@ -114,6 +114,8 @@ check_options()
     one_of --boot "$boot" direct bios uefi
     one_of --machine "$machine" pc q35
     one_of --accel "$accel" tcg kvm
+    [ "$(printf %s "$cmdline" | wc -c)" -le 4095 ] ||
+        wrong_use "--cmdline: the kernel takes 4095 bytes, this is longer"
     number --smp "$smp" 1 255
     number --mem "$mem" 1 1048576
     case $net in
