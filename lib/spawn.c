@@ -1,0 +1,302 @@
+/*
+ * The ELF loader. A child is built from outside: an empty process, its segments with their final protection (process_write
+ * stores regardless of it, so nothing is ever writable and executable), a stack that holds what the System V ABI wants
+ * there, its handles, and at the end its first thread. Until then nothing of it runs, and a failure kills the empty shell.
+ */
+#include <rugo/spawn.h>
+
+#include <errno.h>
+#include <rugo/elf.h>
+#include <rugo/path.h>
+#include <rugo/random.h>
+#include <rugo/syscall.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { AT_NULL_ = 0, AT_PHDR_ = 3, AT_PHENT_ = 4, AT_PHNUM_ = 5, AT_PAGESZ_ = 6, AT_BASE_ = 7, AT_ENTRY_ = 9 };
+enum { AT_RANDOM_ = 25, AT_EXECFN_ = 31, AUXV_MAX = 16 };
+
+#define STRINGS_MAX (512ul * 1024) /* bytes of argv, envp and their pointers */
+
+/* Where images and stacks are placed: a random page of a window of 2^40 bytes each. */
+#define IMAGE_LOW  0x200000000000ull
+#define STACK_LOW  0x7e0000000000ull
+#define WINDOW     (1ull << 40)
+
+struct child {
+    struct spawn_args *a;
+    struct elf_image image;
+    handle_t proc;
+    uint64_t base; /* added to the file's addresses */
+    uint64_t stack_top;
+    uint64_t sp;
+    struct start_handle table[SPAWN_HANDLE_MAX];
+};
+
+static uint64_t random_page_below(uint64_t n)
+{
+    uint64_t r;
+
+    random_bytes(&r, sizeof r);
+    return r % n & ~(uint64_t)(PAGE_SIZE - 1);
+}
+
+static int fail(struct spawn_args *a, int st, const char *reason)
+{
+    a->reason = reason;
+    return st;
+}
+
+/* ---- memory ---- */
+
+static int store(const struct child *c, uint64_t addr, const void *data, size_t n)
+{
+    const char *p = data;
+
+    while (n > 0) {
+        int64_t part = sys_process_write(c->proc, addr, p, n);
+        if (part <= 0)
+            return part < 0 ? (int)part : -EREMOTEIO;
+        addr += (uint64_t)part;
+        p += part;
+        n -= (size_t)part;
+    }
+    return 0;
+}
+
+static uint32_t vm_prot_of(uint32_t elf)
+{
+    return (elf & ELF_PF_R ? VM_READ : 0u) | (elf & ELF_PF_W ? VM_WRITE | VM_READ : 0u) |
+           (elf & ELF_PF_X ? VM_EXEC | VM_READ : 0u);
+}
+
+static int map_segments(struct child *c, const char *file)
+{
+    for (uint32_t i = 0; i < c->image.nsegments; i++) {
+        const struct elf_segment *s = &c->image.segment[i];
+        int64_t at = sys_vm_map(c->proc, c->base + s->page, s->pages, vm_prot_of(s->prot), VM_FIXED);
+        int st;
+
+        if (at < 0)
+            return fail(c->a, (int)at, "a segment could not be mapped");
+        st = store(c, c->base + s->vaddr, file + s->offset, s->filesz);
+        if (st != 0)
+            return fail(c->a, st, "a segment could not be filled");
+    }
+    return 0;
+}
+
+/* Only its range is reserved; pages come as they are touched. Nothing is mapped below it. */
+static int map_stack(struct child *c)
+{
+    uint64_t low = STACK_LOW + random_page_below(WINDOW);
+    int64_t at = sys_vm_map(c->proc, low, SPAWN_STACK, VM_READ | VM_WRITE, VM_FIXED);
+
+    if (at < 0)
+        return fail(c->a, (int)at, "the stack could not be mapped");
+    c->stack_top = low + SPAWN_STACK;
+    return 0;
+}
+
+/* ---- handles ---- */
+
+static int grant(const struct child *c, handle_t h, uint32_t rights, uint32_t flags, int32_t at)
+{
+    int64_t info = sys_handle_info(h);
+
+    if (info < 0)
+        return (int)info;
+    return sys_process_grant(c->proc, h, rights == RIGHT_SAME ? (uint32_t)info : rights, flags, at);
+}
+
+static int grant_all(struct child *c)
+{
+    for (int32_t i = 0; i < 3; i++) {
+        int h = c->a->fds[i] == HANDLE_NONE ? 0 : grant(c, c->a->fds[i], RIGHT_SAME, HANDLE_EXACT, i);
+        if (h < 0)
+            return fail(c->a, h, "a file descriptor could not be given");
+    }
+    for (size_t i = 0; i < c->a->nhandles; i++) {
+        const struct spawn_handle *s = &c->a->handles[i];
+        int h = grant(c, s->handle, s->rights, 0, 0);
+        if (h < 0)
+            return fail(c->a, h, "a start handle could not be given");
+        c->table[i] = (struct start_handle){s->kind, h};
+    }
+    return 0;
+}
+
+/* ---- the first thread's stack ---- */
+
+/* The top of the stack as it is put together here: text grows down from the end, then the words below it. */
+struct frame {
+    char *mem; /* size bytes; mem[size] is the child's stack top */
+    size_t size;
+    size_t used; /* from the top */
+    const struct child *c;
+};
+
+static size_t count(char *const *list)
+{
+    size_t n = 0;
+
+    while (list[n] != NULL)
+        n++;
+    return n;
+}
+
+static size_t bytes(char *const *list)
+{
+    size_t n = 0;
+
+    for (; *list != NULL; list++)
+        n += strlen(*list) + 1;
+    return n;
+}
+
+/* Puts n bytes on the frame; their address in the child. */
+static uint64_t push(struct frame *f, const void *data, size_t n)
+{
+    f->used += n;
+    memcpy(f->mem + f->size - f->used, data, n);
+    return f->c->stack_top - f->used;
+}
+
+static void align(struct frame *f, size_t to)
+{
+    f->used = (f->used + to - 1) & ~(to - 1);
+}
+
+/* Strings of a list go on the frame, their addresses and a NULL into words. */
+static uint64_t *push_list(struct frame *f, char *const *list, uint64_t *words)
+{
+    for (; *list != NULL; list++)
+        *words++ = push(f, *list, strlen(*list) + 1);
+    *words++ = 0;
+    return words;
+}
+
+static uint64_t *add_aux(uint64_t *words, uint64_t type, uint64_t value)
+{
+    *words++ = type;
+    *words++ = value;
+    return words;
+}
+
+/* argc, argv, envp and auxv into words; what they point to onto the frame. */
+static uint64_t *make_words(struct frame *f, char *const *argv, char *const *envp, uint64_t *words)
+{
+    const struct child *c = f->c;
+    const struct elf_image *im = &c->image;
+    char entropy[16];
+    uint64_t name, random, table;
+
+    random_bytes(entropy, sizeof entropy);
+    random = push(f, entropy, sizeof entropy);
+    table = push(f, c->table, c->a->nhandles * sizeof c->table[0]);
+    name = argv[0] != NULL ? push(f, argv[0], strlen(argv[0]) + 1) : 0;
+    *words++ = count(argv);
+    words = push_list(f, argv, words);
+    words = push_list(f, envp, words);
+    words = add_aux(words, AT_PAGESZ_, PAGE_SIZE);
+    if (im->phdr != 0)
+        words = add_aux(words, AT_PHDR_, c->base + im->phdr);
+    words = add_aux(words, AT_PHENT_, sizeof(struct elf_phdr));
+    words = add_aux(words, AT_PHNUM_, im->phdr != 0 ? im->phnum : 0);
+    words = add_aux(words, AT_BASE_, 0);
+    words = add_aux(words, AT_ENTRY_, c->base + im->entry);
+    words = add_aux(words, AT_RANDOM_, random);
+    words = add_aux(words, AT_EXECFN_, name);
+    words = add_aux(words, AT_RUGO_HANDLES, table);
+    words = add_aux(words, AT_RUGO_NHANDLES, c->a->nhandles);
+    return add_aux(words, AT_NULL_, 0);
+}
+
+static int make_frame(struct child *c)
+{
+    char *const *argv = c->a->argv, *const *envp = c->a->envp != NULL ? c->a->envp : environ;
+    size_t nwords = 3 + count(argv) + count(envp) + 2 * AUXV_MAX;
+    size_t text = bytes(argv) + bytes(envp) + (argv[0] != NULL ? strlen(argv[0]) + 1 : 0);
+    struct frame f = {NULL, text + sizeof c->table + nwords * sizeof(uint64_t) + 128, 0, c};
+    uint64_t *words, *end;
+    int st = -ENOMEM;
+
+    if (f.size > STRINGS_MAX)
+        return fail(c->a, -E2BIG, "arguments and environment are too long");
+    f.mem = malloc(f.size);
+    words = malloc(nwords * sizeof *words);
+    if (f.mem != NULL && words != NULL) {
+        memset(f.mem, 0, f.size);
+        end = make_words(&f, argv, envp, words);
+        align(&f, 16);
+        if ((end - words) % 2 != 0)
+            f.used += sizeof *words; /* RSP is a multiple of 16 at the entry */
+        c->sp = push(&f, words, (size_t)(end - words) * sizeof *words);
+        st = store(c, c->sp, f.mem + f.size - f.used, f.used);
+    }
+    free(words);
+    free(f.mem);
+    return st;
+}
+
+/* ---- all of it ---- */
+
+static int make_process(struct child *c)
+{
+    char name[NAME_LEN];
+    const char *from = c->a->name;
+
+    if (from == NULL)
+        from = c->a->argv[0] != NULL ? c->a->argv[0] : "?";
+    path_last(from, name, sizeof name);
+    c->proc = sys_process_create(c->a->job, name, strlen(name));
+    return c->proc < 0 ? c->proc : 0;
+}
+
+static int fill_process(struct child *c, const char *file)
+{
+    int st = map_segments(c, file);
+    handle_t thread;
+
+    if (st == 0)
+        st = map_stack(c);
+    if (st == 0)
+        st = grant_all(c);
+    if (st == 0)
+        st = make_frame(c);
+    if (st != 0)
+        return st;
+    thread = sys_thread_spawn(c->proc, c->base + c->image.entry, c->sp, 0, 0, 0);
+    if (thread < 0)
+        return thread;
+    (void)sys_handle_close(thread);
+    return 0;
+}
+
+int spawn_image(struct spawn_args *a, const void *image, size_t size, handle_t *proc)
+{
+    struct child c = {.a = a, .proc = HANDLE_NONE};
+    int st;
+
+    a->reason = elf_check(image, size, size, &c.image);
+    if (a->reason != NULL)
+        return -ENOEXEC;
+    if (a->nhandles > SPAWN_HANDLE_MAX)
+        return fail(a, -E2BIG, "too many start handles");
+    if (c.image.pie)
+        c.base = IMAGE_LOW + random_page_below(WINDOW);
+    if (c.base + c.image.high > STACK_LOW && c.image.pie)
+        return fail(a, -ENOMEM, "the image is too large");
+    st = make_process(&c);
+    if (st != 0)
+        return st;
+    st = fill_process(&c, image);
+    if (st != 0) {
+        (void)sys_process_kill(c.proc, 9);
+        (void)sys_handle_close(c.proc);
+        return st;
+    }
+    *proc = c.proc;
+    return 0;
+}
