@@ -218,6 +218,8 @@ class Parser:
         number, name, args, result = self.match(RE_CALL, line, "NUMBER NAME (ARG: TYPE, ...) -> RESULT")
         if self.module.name and not result.startswith("("):
             self.fail("an operation's results are `(FIELD: TYPE, ...)`")
+        if not self.module.name and result.startswith("("):
+            self.fail("an operation, but no `protocol NAME ID` line stands above")
         if not self.module.name and result not in RESULTS:
             self.fail(f"unknown result type `{result}`")
         if result.startswith("("):
