@@ -25,7 +25,7 @@ def test_help():
 
 def test_missing_tool_is_named(tmp_path):
     """Without apt-get and without make the front door names what to install, and stops."""
-    for tool in ("sh", "dirname", "id"):
+    for tool in ("sh", "dirname", "id", "cat"):
         path = subprocess.run(["which", tool], capture_output=True, text=True, check=True).stdout.strip()
         (tmp_path / tool).symlink_to(path)
     # The front door adds /usr/sbin and /sbin, where neither make nor gcc lie.
