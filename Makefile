@@ -92,7 +92,8 @@ endif
 
 # Files below $(1) whose names match $(2), at most five folders deep, without starting a process.
 below = $(sort $(foreach d,$(1) $(1)/* $(1)/*/* $(1)/*/*/* $(1)/*/*/*/*,$(wildcard $(d)/$(2))))
-object = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+# Objects keep the whole name of their source: trap.c and trap.S may stand side by side.
+object = $(patsubst %,$(BUILD)/obj/%.o,$(patsubst $(BUILD)/%,%,$(1)))
 
 KERNEL_SRC := $(call below,kernel,*.c) $(call below,kernel,*.S)
 LIB_SRC    := $(call below,lib,*.c) $(filter-out lib/crt0.S,$(call below,lib,*.S))
@@ -107,8 +108,8 @@ TESTS     := $(sort $(notdir $(basename $(wildcard tests/prog/*.c))))
 PROGRAMS  := $(SERVICES) $(APP_DIRS) $(APP_FILES)
 
 # A removed source must leave what was linked from it: the lists are kept as the flags are.
-KERNEL_OBJ := $(call object,$(KERNEL_SRC)) $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/gen/%.o,$(KERNEL_GEN))
-LIB_OBJ    := $(call object,$(LIB_SRC)) $(patsubst $(BUILD)/gen/%,$(BUILD)/obj/gen/%.o,$(basename $(LIB_GEN)))
+KERNEL_OBJ := $(call object,$(KERNEL_SRC) $(KERNEL_GEN))
+LIB_OBJ    := $(call object,$(LIB_SRC) $(LIB_GEN))
 SHIM_OBJ   := $(call object,$(SHIM_SRC))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
@@ -162,34 +163,34 @@ define compile
 	$(Q)$(CC) $(2) -MMD -MP -c $< -o $@
 endef
 
-$(BUILD)/obj/kernel/%.o: kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
+$(BUILD)/obj/kernel/%.c.o: kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
 	$(call compile,CC,$(KERNEL_FLAGS))
-$(BUILD)/obj/kernel/%.o: kernel/%.S $(BUILD)/kept/kernel | $(ABI_STAMP)
+$(BUILD)/obj/kernel/%.S.o: kernel/%.S $(BUILD)/kept/kernel | $(ABI_STAMP)
 	$(call compile,AS,$(KERNEL_FLAGS) -D__ASSEMBLY__)
-$(BUILD)/obj/gen/kernel/%.o: $(BUILD)/gen/kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
+$(BUILD)/obj/gen/kernel/%.c.o: $(BUILD)/gen/kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
 	$(call compile,CC,$(KERNEL_FLAGS))
 
-$(BUILD)/obj/boot/shim/%.o: boot/shim/%.c $(BUILD)/kept/shim | $(ABI_STAMP)
+$(BUILD)/obj/boot/shim/%.c.o: boot/shim/%.c $(BUILD)/kept/shim | $(ABI_STAMP)
 	$(call compile,CC,$(SHIM_FLAGS))
-$(BUILD)/obj/boot/shim/%.o: boot/shim/%.S $(BUILD)/kept/shim | $(ABI_STAMP)
+$(BUILD)/obj/boot/shim/%.S.o: boot/shim/%.S $(BUILD)/kept/shim | $(ABI_STAMP)
 	$(call compile,AS,$(SHIM_FLAGS) -D__ASSEMBLY__)
 
-$(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
+$(BUILD)/obj/lib/%.c.o: lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,CC,$(LIB_FLAGS))
-$(BUILD)/obj/lib/%.o: lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
+$(BUILD)/obj/lib/%.S.o: lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,AS,$(LIB_FLAGS) -D__ASSEMBLY__)
-$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
+$(BUILD)/obj/gen/lib/%.c.o: $(BUILD)/gen/lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,CC,$(LIB_FLAGS))
-$(BUILD)/obj/gen/lib/%.o: $(BUILD)/gen/lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
+$(BUILD)/obj/gen/lib/%.S.o: $(BUILD)/gen/lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,AS,$(LIB_FLAGS) -D__ASSEMBLY__)
 
-$(BUILD)/obj/services/%.o: services/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
+$(BUILD)/obj/services/%.c.o: services/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
-$(BUILD)/obj/services/%.o: services/%.S $(BUILD)/kept/prog | $(ABI_STAMP)
+$(BUILD)/obj/services/%.S.o: services/%.S $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,AS,$(PROG_FLAGS) -D__ASSEMBLY__)
-$(BUILD)/obj/apps/%.o: apps/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
+$(BUILD)/obj/apps/%.c.o: apps/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
-$(BUILD)/obj/tests/prog/%.o: tests/prog/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
+$(BUILD)/obj/tests/prog/%.c.o: tests/prog/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
 
 # ---- the kernel, with the table of its own function names ----------------------------------------
@@ -226,7 +227,7 @@ $(BUILD)/librugo.a: $(LIB_OBJ) $(BUILD)/kept/lib-objects
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
-$(BUILD)/crt0.o: $(BUILD)/obj/lib/crt0.o
+$(BUILD)/crt0.o: $(BUILD)/obj/lib/crt0.S.o
 	@cp $< $@
 
 RUNTIME := $(BUILD)/crt0.o $(BUILD)/librugo.a
@@ -267,7 +268,7 @@ $(TEST_BIN)/secret.c: $(SECRET_KEPT)
 $(TEST_BIN)/secret.o: $(TEST_BIN)/secret.c $(BUILD)/kept/prog
 	$(Q)$(CC) $(PROG_FLAGS) -c $< -o $@
 
-$(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.o $(TEST_BIN)/secret.o $(RUNTIME) $(BUILD)/kept/prog
+$(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.c.o $(TEST_BIN)/secret.o $(RUNTIME) $(BUILD)/kept/prog
 	$(call link_program,$< $(TEST_BIN)/secret.o)
 
 # ---- initrd, images ------------------------------------------------------------------------------
@@ -404,6 +405,6 @@ clean:
 
 FORCE:
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
--include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.o \
-           $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.o))
+-include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
+           $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.c.o))
 endif
