@@ -170,7 +170,7 @@ plain_path()
         *) plain=$1 ;;
     esac
     case $plain in
-        *' '*) missing "no folder without spaces for temporary files (TMPDIR=$TMPDIR)" ;;
+        *' '*) missing "no folder without spaces for temporary files (TMPDIR=${TMPDIR-})" ;;
     esac
 }
 
