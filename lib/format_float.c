@@ -64,13 +64,11 @@ static int fraction_digits(uint32_t *f, char *text)
 /* Stores m << shift. */
 static void store_shifted(uint32_t *words, uint64_t m, int shift)
 {
-    int at = shift / 32, bit = shift % 32;
+    unsigned __int128 v = (unsigned __int128)m << shift % 32;
 
     memset(words, 0, WORDS * sizeof *words);
-    words[at] = (uint32_t)(m << bit);
-    words[at + 1] = (uint32_t)((bit == 0 ? m : m >> (32 - bit)) >> (bit == 0 ? 32 : 0));
-    if (at + 2 < WORDS && bit > 0)
-        words[at + 2] = (uint32_t)(m >> (64 - bit));
+    for (int i = shift / 32; v != 0; v >>= 32)
+        words[i++] = (uint32_t)v;
 }
 
 static void expand(struct decimal *d, double value)
@@ -135,10 +133,9 @@ static int first_nonzero(const struct decimal *d)
     for (int i = 0; i < d->count; i++)
         if (d->digit[i] != '0')
             return i;
-    return d->point; /* zero: as if it were the digit before... after the point; the exponent is set apart */
+    return d->point; /* zero; the caller sets its exponent apart */
 }
 
-/* first..first+n digits; a point after the first. */
 static char *put_digits(char *p, const struct decimal *d, int from, int n)
 {
     for (int i = 0; i < n; i++)

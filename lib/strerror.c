@@ -3,9 +3,10 @@
 #include <signal.h>
 #include <string.h>
 
+/* Texts lie in the table itself: pointers would cost every program relocations at its start. */
 static const struct {
-    int number;
-    const char *text;
+    unsigned char number;
+    char text[43];
 } error_text[] = {
     {0, "Success"},
     {EPERM, "Operation not permitted"},
