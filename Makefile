@@ -123,7 +123,7 @@ objects_of = $(call object,$(sort $(wildcard services/$(1)/*.[cS] apps/$(1)/*.[c
 
 .PHONY: first all kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
 
-all: kernel shim initrd
+all: kernel shim initrd sdk
 kernel: $(if $(strip $(KERNEL_SRC)),$(BUILD)/rugo.elf)
 shim: $(if $(strip $(SHIM_SRC)),$(BUILD)/shim.elf)
 programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%)
@@ -240,6 +240,14 @@ define link_program
 	$(Q)$(OBJCOPY) --strip-all $@.debug $@
 endef
 
+# What tools/mkpkg.py needs to make programs of users the way our own are made; their warnings are advice, not errors.
+sdk: $(BUILD)/sdk.conf $(RUNTIME)
+.PHONY: sdk
+$(BUILD)/sdk.conf: $(BUILD)/kept/prog
+	@printf '%s\n' 'cc = $(CC)' 'cflags = $(filter-out $(WARN),$(PROG_FLAGS)) -Wall -Wextra' \
+	    'ld = $(LD)' 'ldflags = $(USER_LINK)' 'start = $(BUILD)/crt0.o' \
+	    'libs = $(BUILD)/librugo.a $(LIBGCC)' 'strip = $(OBJCOPY) --strip-all' > $@
+
 define program
 $(BUILD)/bin/$(1): $(call objects_of,$(1)) $(RUNTIME) $(BUILD)/kept/prog
 	$$(call link_program,$(call objects_of,$(1)))
@@ -306,7 +314,7 @@ $(BUILD)/rugo.iso: $(BUILD)/rugo.elf $(BUILD)/shim.elf $(BUILD)/initrd.cpio FORC
 	$(Q)BUILD=$(BUILD) tools/mkiso.sh -o $@
 
 disk: $(BUILD)/disk.img
-$(BUILD)/disk.img: $(wildcard apps/hello.c apps/hello/* tools/mkdisk.sh tools/mkpkg.py) | $(PROGRAMS:%=$(BUILD)/bin/%)
+$(BUILD)/disk.img: $(wildcard samples/hello/* tools/mkdisk.sh tools/mkpkg.py) | sdk
 	$(call say,DISK,$@)
 	$(Q)BUILD=$(BUILD) tools/mkdisk.sh $@
 

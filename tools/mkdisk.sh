@@ -1,6 +1,5 @@
 #!/bin/sh
-# Make the sample disk: an ext2 image of 64 MiB with a small tree of files, and the package hello.rpk if there is
-# what it takes to build it.
+# Make the sample disk: an ext2 image of 64 MiB with a small tree of files and the package hello.rpk.
 #
 #   mkdisk.sh IMAGE            reads $BUILD (default: build); replaces the image only when the new one is complete
 set -eu
@@ -27,9 +26,7 @@ to stay with it a while.
 END
 ln -s docs/poem.txt "$folder/poem"
 
-if [ -f "$tools/mkpkg.py" ] && [ -d "$tools/../apps/hello" ]; then
-    BUILD=${BUILD:-build} /usr/bin/python3 "$tools/mkpkg.py" build "$tools/../apps/hello" -o "$folder/hello.rpk"
-fi
+BUILD=${BUILD:-build} /usr/bin/python3 "$tools/mkpkg.py" build "$tools/../samples/hello" -o "$folder/hello.rpk"
 
 find "$folder" -type d -exec chmod 755 {} +
 find "$folder" -type f -exec chmod 644 {} +
