@@ -18,10 +18,10 @@ enum {
 /* Requests whose fiber waits for all of them; lies on the fiber's stack. The cookie is its address. */
 struct batch {
     unsigned pending;
-    int status;                     /* the first error */
+    int status; /* the first error */
 };
 
-static uint32_t bounce_used;        /* bit i: slot i is taken */
+static uint32_t bounce_used; /* bit i: slot i is taken */
 
 int dma_create(struct dma_area *area, size_t cache_bytes)
 {
@@ -121,7 +121,7 @@ static int bounce_range(struct blkdisk *bd, uint32_t op, uint64_t sector, char *
 
     while (bytes > 0 && status == 0) {
         size_t piece = bytes < PAGE_SIZE ? bytes : PAGE_SIZE;
-        struct batch batch = {0, 0};
+        struct batch batch = { 0, 0 };
 
         if (op == BLK_WRITE)
             memcpy(slot, data, piece);
@@ -141,7 +141,7 @@ static int transfer(struct disk *disk, uint32_t op, uint64_t sector, const struc
                     unsigned nsegs)
 {
     struct blkdisk *bd = disk->priv;
-    struct batch batch = {0, 0};
+    struct batch batch = { 0, 0 };
     int status = 0;
 
     for (unsigned i = 0; i < nsegs; i++) {
@@ -163,7 +163,8 @@ static int transfer(struct disk *disk, uint32_t op, uint64_t sector, const struc
     return status;
 }
 
-static int disk_read(struct disk *disk, uint64_t sector, const struct disk_seg *segs, unsigned nsegs)
+static int disk_read(struct disk *disk, uint64_t sector, const struct disk_seg *segs,
+                     unsigned nsegs)
 {
     return transfer(disk, BLK_READ, sector, segs, nsegs);
 }
@@ -177,8 +178,8 @@ static int disk_write(struct disk *disk, uint64_t sector, const struct disk_seg 
 static int disk_flush(struct disk *disk)
 {
     struct blkdisk *bd = disk->priv;
-    struct batch batch = {0, 0};
-    struct blk_request req = {.op = BLK_FLUSH, .shm = HANDLE_NONE};
+    struct batch batch = { 0, 0 };
+    struct blk_request req = { .op = BLK_FLUSH, .shm = HANDLE_NONE };
 
     submit(bd, &batch, &req);
     return finish(&batch);

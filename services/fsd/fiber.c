@@ -13,12 +13,12 @@ enum fiber_state { FREE, READY, RUNNING, WAITING };
 
 struct fiber {
     void *sp;                       /* its stack pointer while it does not run */
-    char *stack;                    /* lowest address above the guard page, NULL: not mapped yet */
+    char *stack; /* lowest address above the guard page, NULL: not mapped yet */
     enum fiber_state state;
-    const void *chan;               /* what it waits for */
+    const void *chan; /* what it waits for */
     void (*fn)(void *arg);
     void *arg;
-    struct fiber *next;             /* in the free list, the ready queue or the waiting queue */
+    struct fiber *next; /* in the free list, the ready queue or the waiting queue */
 };
 
 struct queue {
@@ -29,12 +29,12 @@ void fiber_switch(void **save, void *to);
 
 static struct fiber fibers[FIBER_MAX];
 static struct fiber *free_list;
-static unsigned fresh;              /* fibers never used so far start here */
+static unsigned fresh; /* fibers never used so far start here */
 static unsigned busy;
-static struct queue ready = {NULL, &ready.first};
-static struct queue waiting = {NULL, &waiting.first};
-static struct queue yielded = {NULL, &yielded.first};
-static struct fiber *current;       /* NULL: the main loop runs */
+static struct queue ready = { NULL, &ready.first };
+static struct queue waiting = { NULL, &waiting.first };
+static struct queue yielded = { NULL, &yielded.first };
+static struct fiber *current; /* NULL: the main loop runs */
 static void *main_sp;
 
 static void queue_push(struct queue *q, struct fiber *f)
@@ -64,7 +64,7 @@ static void fiber_main(void)
     self->fn(self->arg);
     self->state = FREE;
     fiber_switch(&self->sp, main_sp);
-    abort();                        /* a free fiber is never resumed, only begun anew */
+    abort(); /* a free fiber is never resumed, only begun anew */
 }
 
 static bool map_stack(struct fiber *f)
@@ -151,7 +151,7 @@ static void suspend(enum fiber_state state, struct queue *q)
     struct fiber *self = current;
 
     if (self == NULL)
-        abort();                    /* the main loop must never wait here */
+        abort(); /* the main loop must never wait here */
     self->state = state;
     queue_push(q, self);
     fiber_switch(&self->sp, main_sp);
@@ -181,7 +181,7 @@ void fiber_wait(const void *chan)
 
 void fiber_wake(const void *chan)
 {
-    struct queue rest = {NULL, &rest.first};
+    struct queue rest = { NULL, &rest.first };
     struct fiber *f;
 
     while ((f = queue_pop(&waiting)) != NULL) {

@@ -78,7 +78,7 @@ static struct open_file *find(uint64_t badge)
 
 struct open_file *file_get(uint64_t badge)
 {
-    static struct open_file root = {.is_root = true, .refs = 1};
+    static struct open_file root = { .is_root = true, .refs = 1 };
     struct open_file *file = find(badge);
 
     if (file == NULL && (badge & FILE_BADGE) == 0) {

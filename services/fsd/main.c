@@ -47,7 +47,7 @@ static struct fs_time wall_clock(void *ctx)
     int64_t ns = sys_time_now(CLOCK_REALTIME);
 
     (void)ctx;
-    return (struct fs_time){.sec = ns / 1000000000, .nsec = (uint32_t)(ns % 1000000000)};
+    return (struct fs_time){ .sec = ns / 1000000000, .nsec = (uint32_t)(ns % 1000000000) };
 }
 
 static void fs_message(void *ctx, const char *text)
@@ -156,7 +156,7 @@ static int mount_ramdisk(void)
 {
     char reason[FS_REASON_MAX] = "";
     uint64_t bytes = clamp(machine_bytes() / 4, MIB, 64 * MIB);
-    struct fs_options options = {.cache_bytes = (size_t)clamp(bytes / 16, MIB / 4, MIB)};
+    struct fs_options options = { .cache_bytes = (size_t)clamp(bytes / 16, MIB / 4, MIB) };
     struct disk *ram = ramdisk_create(bytes / DISK_SECTOR);
     int st = ram != NULL ? ext2_format(ram, 0, &fs_env) : -ENOMEM;
 
@@ -355,17 +355,10 @@ static void begin_request(const struct ipc_msg *msg)
 static void handle_message(const struct ipc_msg *msg)
 {
     switch (msg->type) {
-    case IPC_CALL:
-        begin_request(msg);
-        break;
-    case IPC_CLOSED:
-        file_closed(msg->badge);
-        break;
-    case IPC_SEND:
-        close_handles(msg);
-        break;
-    default:
-        break;                          /* IPC_CANCEL: every request ends soon by itself */
+    case IPC_CALL: begin_request(msg); break;
+    case IPC_CLOSED: file_closed(msg->badge); break;
+    case IPC_SEND: close_handles(msg); break;
+    default: break; /* IPC_CANCEL: every request ends soon by itself */
     }
 }
 
@@ -391,7 +384,7 @@ static bool receive(uint32_t flags, int64_t timeout)
     if (st == 0)
         handle_message(ipc_buffer());
     else if (st != -EAGAIN && st != -ETIMEDOUT && st != -EINTR)
-        exit(1);                        /* the endpoint is gone: nobody can reach us again */
+        exit(1); /* the endpoint is gone: nobody can reach us again */
     return st == 0;
 }
 

@@ -365,7 +365,7 @@ static int do_write(void *ctx, const struct ipc_call *call, int64_t offset, uint
 /* Where the position moves to, from the file's size where that matters. */
 static int seek_target(struct open_file *file, int64_t offset, uint32_t whence, int64_t *target)
 {
-    struct fs_stat st = {.size = 0};
+    struct fs_stat st = { .size = 0 };
     int64_t base = 0;
     int err = 0;
 
@@ -439,14 +439,14 @@ static int do_sync(void *ctx, const struct ipc_call *call, uint32_t all)
 
 /* ---- directories --------------------------------------------------------------------------------- */
 
-#define AFTER_MOUNT 0x7fffffffffffffffu     /* cursor behind the entry of the mounted initrd */
+#define AFTER_MOUNT 0x7fffffffffffffffu /* cursor behind the entry of the mounted initrd */
 
 /* linux_dirent64 entries being collected. */
 struct listing {
     char *buf;
     size_t used, size;
-    uint64_t cursor;                /* after the last entry in it */
-    bool is_root;                   /* of the root, where MOUNT_NAME is another directory */
+    uint64_t cursor; /* after the last entry in it */
+    bool is_root; /* of the root, where MOUNT_NAME is another directory */
     bool full;
 };
 
@@ -458,7 +458,7 @@ static bool add_entry(void *arg, const struct fs_dirent *entry)
 
     if (list->is_root && entry->next != AFTER_MOUNT && entry->name_len == strlen(MOUNT_NAME) &&
         memcmp(entry->name, MOUNT_NAME, strlen(MOUNT_NAME)) == 0)
-        return true;                /* hidden by the initrd */
+        return true; /* hidden by the initrd */
     bytes = (bytes + 7) & ~(size_t)7;
     if (bytes > list->size - list->used) {
         list->full = true;
@@ -503,14 +503,14 @@ static int list_entries(struct vnode *dir, struct listing *list)
 static int do_readdir(void *ctx, const struct ipc_call *call, uint64_t *count)
 {
     struct open_file *file = ((struct request *)ctx)->file;
-    struct listing list = {.size = DIR_PIECE};
+    struct listing list = { .size = DIR_PIECE };
     int64_t n;
     int st;
 
     if (vnode_type(file->vn) != FS_IFDIR)
         return -ENOTDIR;
     if (file->is_root)
-        return -EINVAL;             /* many share it: open "." first, to have a position */
+        return -EINVAL; /* many share it: open "." first, to have a position */
     list.buf = io_take();
     if (list.buf == NULL)
         return -ENOMEM;
@@ -524,9 +524,9 @@ static int do_readdir(void *ctx, const struct ipc_call *call, uint64_t *count)
     st = list_entries(file->vn, &list);
     release_read(file->vn);
     if (st == 0 && list.used == 0 && list.full)
-        st = -EINVAL;               /* no room for even one entry */
+        st = -EINVAL; /* no room for even one entry */
     if (list.used > 0)
-        st = 0;                     /* an error comes again when the rest is asked for */
+        st = 0; /* an error comes again when the rest is asked for */
     n = st == 0 ? put_bulk(call, 0, list.buf, list.used) : st;
     if (n >= 0) {
         file->pos = list.cursor;
@@ -541,7 +541,7 @@ static int do_readdir(void *ctx, const struct ipc_call *call, uint64_t *count)
 
 static struct timespec timespec_of(struct fs_time t)
 {
-    return (struct timespec){.tv_sec = t.sec, .tv_nsec = (long)t.nsec};
+    return (struct timespec){ .tv_sec = t.sec, .tv_nsec = (long)t.nsec };
 }
 
 /* The caller's struct stat of vn. */
@@ -662,7 +662,7 @@ static int do_statfs(void *ctx, const struct ipc_call *call)
 
 static int do_utimes(void *ctx, const struct ipc_call *call, const char *path, int64_t mtime_sec)
 {
-    struct fs_attr attr = {.mtime = {.sec = mtime_sec}};
+    struct fs_attr attr = { .mtime = { .sec = mtime_sec } };
     struct vnode *top;
     struct walk w;
     int st = base_dir(ctx, &top);
@@ -843,7 +843,7 @@ static const struct file_ops file_ops = {
     .utimes = do_utimes,
 };
 
-static const struct service_ops service_ops = {.stop = do_stop};
+static const struct service_ops service_ops = { .stop = do_stop };
 
 bool server_answer(handle_t ep, struct request *req)
 {

@@ -160,10 +160,10 @@ static int step(struct way *way, struct walk *w, size_t len, unsigned flags)
 
 int walk_path(struct walk *w, struct vnode *top, const char *path, unsigned flags)
 {
-    struct way way = {.top = top, .at = vnode_get(top), .rest = path};
+    struct way way = { .top = top, .at = vnode_get(top), .rest = path };
     int st = path[0] == '\0' ? -ENOENT : 0;
 
-    *w = (struct walk){.vn = NULL};
+    *w = (struct walk){ .vn = NULL };
     while (st == 0) {
         size_t len;
 
@@ -192,5 +192,5 @@ void walk_end(struct walk *w)
     vnode_put(w->vn);
     vnode_put(w->dir);
     free(w->text);
-    *w = (struct walk){.vn = NULL};
+    *w = (struct walk){ .vn = NULL };
 }

@@ -1,0 +1,457 @@
+/* The life of services (service.h): start, end, restart, and the ordered stop of all. */
+#include "services/svcman/service.h"
+
+#include <errno.h>
+#include <rugo/proto_service.h>
+#include <rugo/spawn.h>
+#include <rugo/syscall.h>
+#include <rugo/thread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "services/initrd.h"
+#include "services/say.h"
+#include "services/svcman/svcman.h"
+
+#define MS INT64_C(1000000)
+
+enum { FIRST_DELAY_MS = 100, LAST_DELAY_MS = 2000 };
+
+struct service services[SERVICES_MAX];
+unsigned nservices;
+static unsigned starts;                 /* of all services so far: the rank of the next one */
+
+struct service *service_find(const char *name)
+{
+    for (unsigned i = 0; i < nservices; i++) {
+        if (strcmp(services[i].name, name) == 0)
+            return &services[i];
+    }
+    return NULL;
+}
+
+struct service *service_by_badge(uint64_t badge)
+{
+    return badge >= 1 && badge <= nservices ? &services[badge - 1] : NULL;
+}
+
+const char *status_text(uint32_t status, char *out, size_t size)
+{
+    if (WIFEXITED(status))
+        snprintf(out, size, "exit status %u", WEXITSTATUS(status));
+    else
+        snprintf(out, size, "signal %u", WTERMSIG(status));
+    return out;
+}
+
+static void close_handle(handle_t *h)
+{
+    if (*h != HANDLE_NONE)
+        (void)sys_handle_close(*h);
+    *h = HANDLE_NONE;
+}
+
+/* ---- what a service is given ---------------------------------------------------------------------- */
+
+/* The handles of one start. Those in `own` were made for it and are closed after it. */
+struct gifts {
+    struct spawn_handle list[SPAWN_HANDLE_MAX];
+    size_t n;
+    handle_t own[4];
+    size_t nown;
+};
+
+static void give(struct gifts *g, uint32_t kind, handle_t h, uint32_t rights)
+{
+    if (h != HANDLE_NONE && g->n < SPAWN_HANDLE_MAX)
+        g->list[g->n++] = (struct spawn_handle){ kind, h, rights };
+}
+
+/* Give a handle that was just made; negative: making it failed, which is passed on. */
+static int give_own(struct gifts *g, uint32_t kind, handle_t h)
+{
+    if (h < 0)
+        return h;
+    g->own[g->nown++] = h;
+    give(g, kind, h, RIGHT_SAME);
+    return 0;
+}
+
+static void close_own(struct gifts *g)
+{
+    for (size_t i = 0; i < g->nown; i++)
+        (void)sys_handle_close(g->own[i]);
+}
+
+/* A session to svcman, by whose badge we know the service and what it starts. */
+static handle_t make_names(const struct service *s)
+{
+    uint64_t id;
+
+    return sys_session_create(svcman.endpoint, s->badge, 0, &id);
+}
+
+/* Devices and other things svcman itself was given. */
+static void give_devices(struct gifts *g, uint32_t gives)
+{
+    uint32_t log = (gives & GIVE_LOG ? RIGHT_WRITE : 0) | (gives & GIVE_LOG_READ ? RIGHT_READ : 0);
+
+    if (log != 0)
+        give(g, START_LOG, svcman.log, log | RIGHT_DUP | RIGHT_TRANSFER);
+    if (gives & GIVE_MACHINE)
+        give(g, START_MACHINE, svcman.machine, RIGHT_INSPECT | RIGHT_DUP | RIGHT_TRANSFER);
+    if (gives & GIVE_INITRD)
+        give(g, START_INITRD, svcman.initrd_shm, RIGHT_READ | RIGHT_DUP | RIGHT_TRANSFER);
+    if (gives & GIVE_SERIAL)
+        give(g, START_SERIAL, svcman.serial, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT);
+    if (gives & GIVE_ROOT_JOB)
+        give(g, START_ROOT_JOB, svcman.root_job, RIGHT_SAME);
+    for (size_t i = 0; gives & GIVE_BLK && start_handle_nth(START_BLK, i) != HANDLE_NONE; i++)
+        give(g, START_BLK, start_handle_nth(START_BLK, i),
+             RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER);
+}
+
+/* Everything the configuration grants. 0 or negative errno. */
+static int collect(struct service *s, struct gifts *g, handle_t *stdio)
+{
+    struct service *terminal = s->stdio[0] != '\0' ? service_find(s->stdio) : NULL;
+    struct service *files = service_find("fsd");
+    int st = give_own(g, START_NAMES, make_names(s));
+
+    give_devices(g, s->gives);
+    if (s->gives & GIVE_JOB)
+        give(g, START_JOB, s->job, RIGHT_SAME);
+    if (s->serves)
+        give(g, START_ENDPOINT, s->endpoint, RIGHT_RECV | RIGHT_WAIT);
+    if (st == 0 && s->gives & GIVE_ROOT && files != NULL && files->endpoint != HANDLE_NONE)
+        st = give_own(g, START_ROOT, service_connect(files, BADGE_CLIENT));
+    *stdio = HANDLE_NONE;
+    if (st == 0 && terminal != NULL) {
+        *stdio = service_connect(terminal, BADGE_CLIENT);
+        if (*stdio < 0)
+            return *stdio;
+        g->own[g->nown++] = *stdio;
+    }
+    return st;
+}
+
+/* ---- starting ------------------------------------------------------------------------------------- */
+
+/* Its job, and the endpoint that outlives its processes. */
+static int prepare(struct service *s)
+{
+    if (s->serves && s->endpoint == HANDLE_NONE) {
+        s->endpoint = sys_endpoint_create(0);
+        if (s->endpoint < 0)
+            return s->endpoint;
+    }
+    s->job = sys_job_create(svcman.root_job);
+    return s->job < 0 ? s->job : 0;
+}
+
+static int spawn(struct service *s, const char **reason)
+{
+    struct gifts gifts = { .n = 0 };
+    struct initrd_file image;
+    handle_t stdio;
+    int st = prepare(s);
+
+    if (st == 0 && !initrd_find(&svcman_initrd, s->program, &image))
+        st = -ENOENT;
+    if (st == 0)
+        st = collect(s, &gifts, &stdio);
+    if (st == 0) {
+        struct spawn_args args = {
+            .job = s->job,
+            .name = s->name,
+            .argv = s->argv,
+            .envp = svcman.envp,
+            .handles = gifts.list,
+            .nhandles = gifts.n,
+            .fds = { stdio, stdio, stdio },
+        };
+
+        st = spawn_image(&args, image.data, image.size, &s->proc);
+        *reason = args.reason;
+    }
+    close_own(&gifts);
+    return st;
+}
+
+static void start(struct service *s)
+{
+    const char *reason = NULL;
+    struct process_info info;
+    int st;
+
+    s->restart_at = 0;
+    s->ready = false;
+    s->stopping = false;
+    s->pid = 0;
+    s->order = ++starts;
+    s->started = sys_time_now(CLOCK_MONOTONIC);
+    s->state = SVC_RUNNING;
+    s->proc = HANDLE_NONE;
+    st = spawn(s, &reason);
+    if (st == 0)
+        st =
+            sys_port_add(svcman.port, s->proc, EV_EXITED, TOKEN_PROCESS + (uint64_t)(s - services));
+    if (st != 0) {
+        say("SVC: %s can't be started from %s: %s", s->name, s->program,
+            reason != NULL ? reason : strerror(-st));
+        service_ended(s);
+        return;
+    }
+    if (sys_process_info(s->proc, &info) == 0)
+        s->pid = info.pid;
+    if (!s->says_ready)
+        s->ready = true;
+}
+
+/* Whether all services it comes after are ready. One that is missing or was given up holds nothing up. */
+static bool may_start(const struct service *s)
+{
+    for (unsigned i = 0; i < nservices; i++) {
+        const struct service *other = &services[i];
+
+        if (list_has(s->after, other->name) && !other->ready &&
+            (other->state == SVC_WAITING || other->state == SVC_RUNNING))
+            return false;
+    }
+    return true;
+}
+
+void services_start(void)
+{
+    bool changed = true;
+
+    while (changed && !shutdown_running()) {
+        changed = false;
+        for (unsigned i = 0; i < nservices; i++) {
+            struct service *s = &services[i];
+
+            if (s->state != SVC_WAITING || !may_start(s) ||
+                (s->restart_at != 0 && sys_time_now(CLOCK_MONOTONIC) < s->restart_at))
+                continue;
+            start(s);
+            changed = true;
+        }
+    }
+}
+
+int64_t services_next_deadline(void)
+{
+    int64_t next = INT64_MAX;
+
+    for (unsigned i = 0; i < nservices; i++) {
+        if (services[i].state == SVC_WAITING && services[i].restart_at != 0 &&
+            services[i].restart_at < next)
+            next = services[i].restart_at;
+    }
+    return next;
+}
+
+void service_is_ready(struct service *s)
+{
+    if (s->ready)
+        return;
+    s->ready = true;
+    services_start();
+}
+
+handle_t service_connect(struct service *s, uint64_t badge)
+{
+    uint64_t id;
+
+    if (s->endpoint == HANDLE_NONE || s->state == SVC_FAILED || s->state == SVC_STOPPED)
+        return -EAGAIN;
+    return sys_session_create(s->endpoint, badge, SESSION_KEEP, &id);
+}
+
+/* ---- ending --------------------------------------------------------------------------------------- */
+
+/* Note a death; the number of them within the window. */
+static unsigned count_death(struct service *s, int64_t now)
+{
+    int64_t from = now - (int64_t)s->window * 1000 * MS;
+    unsigned n = 0;
+
+    s->deaths[s->ndeaths++ % DEATHS_MAX] = now;
+    for (unsigned i = 0; i < DEATHS_MAX && i < s->ndeaths; i++)
+        n += s->deaths[i] >= from;
+    return n;
+}
+
+/* The first restart comes at once, the next ones after a growing pause. */
+static int64_t restart_delay(unsigned deaths)
+{
+    int64_t ms = FIRST_DELAY_MS;
+
+    if (deaths <= 1)
+        return 0;
+    while (deaths-- > 2 && ms < LAST_DELAY_MS)
+        ms *= 2;
+    return (ms < LAST_DELAY_MS ? ms : LAST_DELAY_MS) * MS;
+}
+
+/* What the restart policy makes of the end of a service that was not told to stop. */
+static void decide(struct service *s)
+{
+    char how[32];
+    int64_t now = sys_time_now(CLOCK_MONOTONIC);
+    unsigned deaths = count_death(s, now);
+
+    (void)status_text(s->status, how, sizeof(how));
+    if (s->policy == RESTART_NEVER || (s->policy == RESTART_ON_FAILURE && s->status == 0)) {
+        s->state = SVC_STOPPED;
+        say("SVC: %s ended (%s)", s->name, how);
+    } else if (deaths > s->limit) {
+        s->state = SVC_FAILED;
+        say("SVC: %s ended (%s); it has failed %u times within %u s and is given up", s->name, how,
+            deaths, s->window);
+    } else {
+        s->state = SVC_WAITING;
+        s->restart_at = now + restart_delay(deaths);
+        say("SVC: %s ended (%s), restart %u", s->name, how, ++s->restarts);
+    }
+    if (s->state != SVC_WAITING)
+        close_handle(&s->endpoint); /* who waits there must not wait for ever */
+}
+
+void service_ended(struct service *s)
+{
+    int64_t status = s->proc != HANDLE_NONE ? sys_process_status(s->proc) : 127 << 8;
+
+    if (status == -EAGAIN || s->state != SVC_RUNNING)
+        return; /* a stale event, of an earlier incarnation */
+    s->status = (uint32_t)status;
+    s->ready = false;
+    s->pid = 0;
+    if (s->job != HANDLE_NONE)
+        (void)sys_job_kill(s->job);
+    close_handle(&s->proc);
+    close_handle(&s->job);
+    if (s->endpoint != HANDLE_NONE)
+        (void)sys_endpoint_reset(s->endpoint);
+    if (s->stopping || shutdown_running()) {
+        s->state = SVC_STOPPED;
+        close_handle(&s->endpoint); /* nobody will come to receive what waits there */
+    } else if (!scenario_ended(s)) {
+        decide(s);
+    }
+}
+
+void service_kill(struct service *s)
+{
+    if (s->proc != HANDLE_NONE)
+        (void)sys_process_kill(s->proc, 9);
+}
+
+void service_revive(struct service *s)
+{
+    s->ndeaths = 0;
+    s->restart_at = 0;
+    s->state = SVC_WAITING;
+    services_start();
+}
+
+/* ---- stopping everything ----------------------------------------------------------------------------- */
+
+#define STOP_NS (30 * INT64_C(1000000000))
+
+static struct {
+    void (*finish)(void); /* NULL: no shutdown is under way */
+    struct service *current; /* being stopped */
+    int64_t deadline;
+    struct thread asker; /* waits for the answer to stop() */
+    bool asking;
+    handle_t session;
+} halt;
+
+bool shutdown_running(void)
+{
+    return halt.finish != NULL;
+}
+
+int64_t shutdown_deadline(void)
+{
+    return halt.current != NULL ? halt.deadline : INT64_MAX;
+}
+
+/* In a thread: a service that never answers must not hold up svcman itself. */
+static int ask_to_stop(void *arg)
+{
+    return service_stop(*(handle_t *)arg);
+}
+
+static void begin_stop(struct service *s)
+{
+    halt.current = s;
+    halt.deadline = sys_time_now(CLOCK_MONOTONIC) + STOP_NS;
+    halt.asking = false;
+    s->stopping = true;
+    if (s->serves && s->ready)
+        halt.session = service_connect(s, BADGE_SUPERVISOR);
+    else
+        halt.session = HANDLE_NONE;
+    if (halt.session >= 0)
+        halt.asking = thread_start(&halt.asker, ask_to_stop, &halt.session, 0) == 0;
+    if (!halt.asking)
+        service_kill(s);
+}
+
+/* The service that was started last among those that run. */
+static struct service *last_started(void)
+{
+    struct service *last = NULL;
+
+    for (unsigned i = 0; i < nservices; i++) {
+        if (services[i].proc != HANDLE_NONE && (last == NULL || services[i].order > last->order))
+            last = &services[i];
+    }
+    return last;
+}
+
+/* The current one has ended. */
+static void finish_stop(void)
+{
+    int st = 0;
+
+    if (halt.asking && thread_join(&halt.asker, &st) == 0 && st != 0)
+        say("SVC: %s did not stop well: %s", halt.current->name, strerror(-st));
+    close_handle(&halt.session);
+    halt.current = NULL;
+}
+
+void shutdown_step(void)
+{
+    if (!shutdown_running())
+        return;
+    for (;;) {
+        if (halt.current != NULL && halt.current->proc != HANDLE_NONE) {
+            if (sys_time_now(CLOCK_MONOTONIC) >= halt.deadline) {
+                say("SVC: %s does not stop and is killed", halt.current->name);
+                halt.deadline = INT64_MAX;
+                service_kill(halt.current);
+            }
+            return;
+        }
+        if (halt.current != NULL)
+            finish_stop();
+        struct service *next = last_started();
+        if (next == NULL)
+            break;
+        begin_stop(next);
+    }
+    halt.finish();
+}
+
+void shutdown_begin(void (*finish)(void))
+{
+    if (shutdown_running())
+        return;
+    halt.finish = finish;
+    halt.session = HANDLE_NONE;
+}
