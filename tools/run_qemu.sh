@@ -16,6 +16,9 @@
 
 set -u
 
+# QEMU wants a stdin. One that is closed is nobody's.
+[ -e /proc/self/fd/0 ] || exec </dev/null
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 2
 build=${BUILD:-$here/../build}
 
@@ -311,7 +314,6 @@ run()
     if [ -t 0 ]; then
         tty_state=$(stty -g)
     fi
-    { true <&0; } 2>/dev/null || exec </dev/null
     "${die[@]}" ${limit[@]+"${limit[@]}"} "${qemu[@]}" <&0 &
     qemu_pid=$!
     wait "$qemu_pid"
