@@ -1,0 +1,107 @@
+/*
+ * What the kernel does with a trap: interrupts go to their handlers, page faults to the address space, other faults
+ * of a program end that program, and a fault of the kernel itself ends the machine.
+ */
+#include "entry/trap.h"
+#include "klib/printf.h"
+#include "mm/pagetable.h"
+#include "mm/vm.h"
+#include "proc/process.h"
+#include "sched/thread.h"
+#include "x86/irq.h"
+#include "x86/trapframe.h"
+
+static const struct {
+    const char *name;
+    uint32_t signal; /* of Linux, for the exit status */
+} exceptions[32] = {
+    [VEC_DE] = {"DE", 8},  [VEC_DB] = {"DB", 5},  [VEC_NMI] = {"NMI", 7}, [VEC_BP] = {"BP", 5},
+    [VEC_OF] = {"OF", 11}, [VEC_BR] = {"BR", 11}, [VEC_UD] = {"UD", 4},   [VEC_NM] = {"NM", 11},
+    [VEC_DF] = {"DF", 7},  [VEC_TS] = {"TS", 11}, [VEC_NP] = {"NP", 11},  [VEC_SS] = {"SS", 11},
+    [VEC_GP] = {"GP", 11}, [VEC_PF] = {"PF", 11}, [VEC_MF] = {"MF", 8},   [VEC_AC] = {"AC", 7},
+    [VEC_MC] = {"MC", 7},  [VEC_XM] = {"XM", 8},
+};
+
+static bool (*trap_hook)(struct trap_frame *f);
+
+void trap_set_hook(bool (*hook)(struct trap_frame *f))
+{
+    trap_hook = hook;
+}
+
+static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
+{
+    const char *name = exceptions[f->vector].name ? exceptions[f->vector].name : "?";
+    if (f->vector == VEC_PF)
+        kprintf("PF: addr=0x%lx err=0x%lx\n", address, f->error);
+    else
+        kprintf("TRAP: %s rip=0x%lx\n", name, f->rip);
+    if (f->vector == VEC_DF && kstack_guard_hit(address))
+        panic_at(PANIC_DOUBLE_FAULT, f->rip, f->rbp, "kernel stack overflow (address 0x%lx)", address);
+    uint64_t code = f->vector == VEC_DF    ? PANIC_DOUBLE_FAULT
+                    : f->vector == VEC_NMI ? PANIC_NMI
+                    : f->vector == VEC_MC  ? PANIC_MACHINE_CHECK
+                                           : PANIC_TRAP;
+    panic_at(code, f->rip, f->rbp, "%s in the kernel err=0x%lx addr=0x%lx rsp=0x%lx", name, f->error, address, f->rsp);
+}
+
+/* A program's fault ends the program; the thread dies on its way back to user mode. */
+static void user_fault(const struct trap_frame *f, uintptr_t address, status_t why)
+{
+    const char *name = exceptions[f->vector].name ? exceptions[f->vector].name : "?";
+    uint32_t signal = exceptions[f->vector].signal ? exceptions[f->vector].signal : 11;
+    struct process *p = current_thread()->process;
+    if (why == -ENOMEM)
+        signal = 7; /* SIGBUS: a touch that no frame could be found for */
+    if (!thread_killed(current_thread()))
+        kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name, name, address, f->rip,
+                why == -ENOMEM ? " (out of memory)" : "");
+    process_kill(p, signal);
+}
+
+static void page_fault(struct trap_frame *f)
+{
+    uintptr_t address = read_cr2();
+    struct aspace *as = current_thread() ? current_thread()->aspace : NULL;
+    uint32_t access = f->error & PF_FETCH ? VM_EXEC : f->error & PF_WRITE ? VM_WRITE : VM_READ;
+    uintptr_t fixup = trap_from_user(f) ? 0 : usercopy_fixup(f->rip);
+    status_t st = -EFAULT;
+    if (as && address < USER_MAX && (trap_from_user(f) || fixup)) {
+        if (f->rflags & RFLAGS_IF)
+            irq_enable();
+        st = vm_fault(as, address, access);
+        irq_disable();
+    }
+    if (st == OK)
+        return;
+    if (trap_from_user(f))
+        user_fault(f, address, st);
+    else if (fixup)
+        f->rip = fixup;
+    else
+        kernel_fault(f, address);
+}
+
+static void interrupt(struct trap_frame *f)
+{
+    this_cpu()->irq_depth++;
+    irq_dispatch((unsigned)f->vector);
+    this_cpu()->irq_depth--;
+    /* From user mode the way out looks at the work bits itself. */
+    if (!trap_from_user(f) && (f->rflags & RFLAGS_IF) && this_cpu()->irq_depth == 0)
+        thread_preempt();
+}
+
+void trap_handle(struct trap_frame *f)
+{
+    if (f->vector >= VEC_IRQ_FIRST)
+        interrupt(f);
+    else if (UNLIKELY(trap_hook) && trap_hook(f))
+        return;
+    else if (f->vector == VEC_PF)
+        page_fault(f);
+    else if (trap_from_user(f) && f->vector != VEC_NMI && f->vector != VEC_MC && f->vector != VEC_DF)
+        user_fault(f, 0, OK);
+    else
+        kernel_fault(f, f->vector == VEC_DF ? read_cr2() : 0);
+}

@@ -1,0 +1,15 @@
+/* Traps (trap.c) and the entry of system calls (syscall.S). */
+#ifndef ENTRY_TRAP_H
+#define ENTRY_TRAP_H
+
+#include "klib/types.h"
+#include "x86/trapframe.h"
+
+/* Let hook see exceptions first; true: it has dealt with this one (self-tests). */
+void trap_set_hook(bool (*hook)(struct trap_frame *f));
+/* Point the SYSCALL instruction of the calling CPU at syscall.S. */
+void syscall_init(void);
+/* Called by trap.S with interrupts off. */
+void trap_handle(struct trap_frame *f);
+
+#endif

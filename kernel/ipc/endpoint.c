@@ -1,0 +1,556 @@
+/* Endpoints, sessions and messages (endpoint.h). */
+#include "ipc/endpoint.h"
+#include "klib/string.h"
+#include "mm/heap.h"
+
+/* A one-way message on its way. */
+struct send_item {
+    struct ipc_item item;
+    struct session *session; /* holds a reference */
+    struct ipc_cargo cargo;
+    uint8_t data[];
+};
+
+static uint64_t queued_messages; /* [a] */
+
+uint64_t ipc_message_count(void)
+{
+    return __atomic_load_n(&queued_messages, __ATOMIC_RELAXED);
+}
+
+/* Objects to let go of once no lock is held, linked through nothing: a handful is all one step can free. */
+struct trash {
+    struct send_item *sends; /* linked by item.node.next */
+    struct list sessions;    /* struct session.closed.node, each with a reference to drop */
+};
+
+/* ---- queueing ---- */
+
+static void enqueue(struct endpoint *ep, struct ipc_item *item)
+{
+    list_add_tail(&ep->queue, &item->node);
+    (void)wait_wake_one(&ep->receivers, 0);
+    object_signal(&ep->obj, 0, EV_READABLE);
+}
+
+static void dequeue(struct endpoint *ep, struct ipc_item *item)
+{
+    list_del(&item->node);
+    if (list_empty(&ep->queue))
+        object_signal(&ep->obj, EV_READABLE, 0);
+}
+
+static void send_free(struct send_item *m)
+{
+    __atomic_fetch_sub(&queued_messages, 1, __ATOMIC_RELAXED);
+    cargo_drop(&m->cargo);
+    object_put(&m->session->obj);
+    kfree(m);
+}
+
+/* End the call of a slot with a result and wake its caller. */
+static void finish_call(struct msg_slot *s, int result)
+{
+    list_del(&s->node);
+    if (!list_empty(&s->item.node))
+        dequeue(s->ep, &s->item);
+    s->state = CALL_DONE;
+    s->result = result;
+    (void)wait_wake_one(&s->caller, 0);
+}
+
+/* ---- endpoints and sessions ---- */
+
+static void endpoint_destroy(struct object *o)
+{
+    struct endpoint *ep = CONTAINER(o, struct endpoint, obj);
+    ASSERT(list_empty(&ep->queue) && list_empty(&ep->received) && !ep->sessions.root);
+    kfree(ep);
+}
+
+/* Take a session out of its endpoint: nothing can be sent on it any more. The tree's reference goes to the trash. */
+static void revoke(struct session *s, struct trash *trash)
+{
+    struct endpoint *ep = s->ep;
+    s->revoked = true;
+    tree_remove(&ep->sessions, &s->node);
+    LIST_FOR (n, &ep->queue) {
+        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, node);
+        struct send_item *m = CONTAINER(item, struct send_item, item);
+        struct msg_slot *slot = CONTAINER(item, struct msg_slot, item);
+        if (item->kind == ITEM_SEND && m->session == s) {
+            dequeue(ep, item);
+            m->item.node.next = trash->sends ? &trash->sends->item.node : NULL;
+            trash->sends = m;
+        } else if (item->kind == ITEM_CALL && slot->session == s) {
+            finish_call(slot, -EPIPE);
+        }
+    }
+    if (!list_empty(&s->closed.node))
+        dequeue(ep, &s->closed);
+    list_add_tail(&trash->sessions, &s->closed.node);
+    wait_wake_all(&s->senders, -EPIPE);
+    object_signal(&s->obj, 0, EV_HUP);
+}
+
+static void empty_trash(struct trash *t)
+{
+    for (struct send_item *m; (m = t->sends);) {
+        struct list *next = m->item.node.next;
+        t->sends = next ? CONTAINER(next, struct send_item, item.node) : NULL;
+        send_free(m);
+    }
+    for (struct list *n; (n = list_pop(&t->sessions));)
+        object_put(&CONTAINER(n, struct session, closed.node)->obj);
+}
+
+static struct session *session_from(struct tree_node *n)
+{
+    return n ? CONTAINER(n, struct session, node) : NULL;
+}
+
+/* End all sessions, or those that a reset ends, and all calls that were received. */
+static void end_incarnation(struct endpoint *ep, bool all)
+{
+    struct trash trash = {.sessions = LIST_INIT(trash.sessions)};
+    spin_lock(&ep->lock);
+    ep->dead |= all;
+    LIST_FOR (n, &ep->received)
+        finish_call(CONTAINER(n, struct msg_slot, node), -ECONNRESET);
+    for (struct tree_node *n = tree_first(&ep->sessions), *next; n; n = next) {
+        struct session *s = session_from(n);
+        next = tree_next(n);
+        /* A kept session whose clients are all gone means nothing to the next incarnation. */
+        if (all || !s->keep || !list_empty(&s->closed.node))
+            revoke(s, &trash);
+    }
+    if (all)
+        wait_wake_all(&ep->receivers, -EPIPE);
+    spin_unlock(&ep->lock);
+    empty_trash(&trash);
+}
+
+static void endpoint_last_handle(struct object *o)
+{
+    end_incarnation(CONTAINER(o, struct endpoint, obj), true);
+}
+
+void endpoint_reset(struct endpoint *ep)
+{
+    end_incarnation(ep, false);
+}
+
+static const struct object_ops endpoint_ops = {endpoint_destroy, endpoint_last_handle};
+
+struct endpoint *endpoint_create(void)
+{
+    struct endpoint *ep = kzalloc(sizeof *ep);
+    if (!ep)
+        return NULL;
+    object_init(&ep->obj, OBJ_ENDPOINT, &endpoint_ops);
+    spin_init(&ep->lock, RANK_ENDPOINT);
+    list_init(&ep->queue);
+    list_init(&ep->received);
+    wait_queue_init(&ep->receivers);
+    ep->next_id = 1;
+    return ep;
+}
+
+static void session_destroy(struct object *o)
+{
+    struct session *s = CONTAINER(o, struct session, obj);
+    object_put(&s->ep->obj);
+    kfree(s);
+}
+
+static void session_last_handle(struct object *o)
+{
+    struct session *s = CONTAINER(o, struct session, obj);
+    spin_lock(&s->ep->lock);
+    if (!s->revoked)
+        enqueue(s->ep, &s->closed);
+    spin_unlock(&s->ep->lock);
+}
+
+static const struct object_ops session_ops = {session_destroy, session_last_handle};
+
+struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep, uint64_t *id)
+{
+    struct session *s = kzalloc(sizeof *s);
+    if (!s)
+        return NULL;
+    object_init(&s->obj, OBJ_SESSION, &session_ops);
+    object_get(&ep->obj);
+    s->ep = ep;
+    s->badge = badge;
+    s->keep = keep;
+    s->closed.kind = ITEM_CLOSED;
+    list_init(&s->closed.node);
+    wait_queue_init(&s->senders);
+    spin_lock(&ep->lock);
+    *id = s->node.key = ep->next_id++;
+    s->revoked = ep->dead;
+    if (!s->revoked) {
+        object_get(&s->obj); /* the tree's */
+        tree_insert(&ep->sessions, &s->node);
+    }
+    spin_unlock(&ep->lock);
+    return s;
+}
+
+status_t session_signal(struct endpoint *ep, uint64_t id, uint32_t clear, uint32_t set)
+{
+    spin_lock(&ep->lock);
+    struct session *s = session_from(tree_find(&ep->sessions, id));
+    if (s)
+        object_signal(&s->obj, clear, set);
+    spin_unlock(&ep->lock);
+    return s ? OK : -ENOENT;
+}
+
+status_t session_revoke(struct endpoint *ep, uint64_t id)
+{
+    struct trash trash = {.sessions = LIST_INIT(trash.sessions)};
+    spin_lock(&ep->lock);
+    struct session *s = session_from(tree_find(&ep->sessions, id));
+    if (s)
+        revoke(s, &trash);
+    spin_unlock(&ep->lock);
+    empty_trash(&trash);
+    return s ? OK : -ENOENT;
+}
+
+/* ---- sending ---- */
+
+static struct send_item *make_send(struct session *s, const struct msg_slot *slot)
+{
+    uint32_t len = __atomic_load_n(&slot->buf->len, __ATOMIC_RELAXED);
+    if (len > IPC_DATA_MAX || sizeof(struct send_item) + len > PAGE_SIZE)
+        return NULL;
+    struct send_item *m = kmalloc(sizeof *m + len);
+    if (!m)
+        return NULL;
+    m->item.kind = ITEM_SEND;
+    list_init(&m->item.node);
+    m->session = s;
+    m->cargo.len = len;
+    memcpy(m->data, slot->buf->data, len);
+    return m;
+}
+
+/* Wait until the session has credit for one more message; the endpoint is locked. */
+static status_t wait_credit(struct session *s, bool wait)
+{
+    while (!s->revoked && s->queued >= IPC_SEND_CREDIT) {
+        if (!wait)
+            return -EAGAIN;
+        int st = wait_sleep(&s->senders, &s->ep->lock, WAIT_FOREVER);
+        if (st < 0)
+            return st;
+    }
+    return s->revoked ? -EPIPE : OK;
+}
+
+status_t endpoint_send(struct session *s, bool wait)
+{
+    struct msg_slot *slot = current_thread()->msg;
+    struct ipc_cargo cargo;
+    if (!slot)
+        return -ENOBUFS;
+    status_t st = cargo_load(&cargo, slot->buf);
+    if (st != OK)
+        return st;
+    /* A one-way message can't hold its handles' numbers until delivery: moved ones close here and now. */
+    struct send_item *m = make_send(s, slot);
+    if (!m || m->cargo.len > cargo.len) {
+        kfree(m);
+        cargo_drop(&cargo);
+        return sizeof(struct send_item) + cargo.len > PAGE_SIZE ? -E2BIG : -ENOMEM;
+    }
+    cargo.len = m->cargo.len;
+    m->cargo = cargo;
+    object_get(&s->obj);
+    __atomic_fetch_add(&queued_messages, 1, __ATOMIC_RELAXED);
+    spin_lock(&s->ep->lock);
+    st = wait_credit(s, wait);
+    if (st == OK) {
+        s->queued++;
+        enqueue(s->ep, &m->item);
+    }
+    spin_unlock(&s->ep->lock);
+    if (st != OK) {
+        send_free(m);
+        return st;
+    }
+    for (uint32_t i = 0; i < cargo.nhandles; i++)
+        if (cargo.move >> i & 1)
+            handle_close_if(&process_current()->handles, cargo.source[i], cargo.grants[i].obj);
+    return OK;
+}
+
+/* ---- calling ---- */
+
+/* Sleep until the call is done; a time-out withdraws or cancels it, a kill leaves it. The endpoint is locked. */
+static int await_answer(struct endpoint *ep, struct msg_slot *s, uint64_t deadline)
+{
+    while (s->state != CALL_DONE) {
+        int st = wait_sleep(&s->caller, &ep->lock, deadline);
+        if (s->state == CALL_DONE || st == 0)
+            continue;
+        if (s->state == CALL_QUEUED) {
+            dequeue(ep, &s->item);
+            return st;
+        }
+        if (st == -EINTR) { /* to be killed: the token means nothing any more */
+            list_del(&s->node);
+            if (!list_empty(&s->item.node))
+                dequeue(ep, &s->item);
+            return st;
+        }
+        s->item.kind = ITEM_CANCEL;
+        enqueue(ep, &s->item);
+        deadline = WAIT_FOREVER;
+    }
+    return s->result;
+}
+
+/* Put what an answer brought into the calling thread's buffer and table. */
+static void deliver_handles(struct ipc_cargo *c, struct ipc_msg *buf)
+{
+    for (uint32_t i = 0; i < c->nhandles; i++) {
+        buf->handles[i] = handle_add_grant(&process_current()->handles, &c->grants[i]);
+        if (buf->handles[i] < 0)
+            buf->handles[i] = -EMFILE;
+    }
+    buf->nhandles = c->nhandles;
+    cargo_drop(c);
+}
+
+status_t endpoint_call(struct session *session, int64_t timeout)
+{
+    struct msg_slot *s = current_thread()->msg;
+    struct endpoint *ep = session->ep;
+    if (!s)
+        return -ENOBUFS;
+    status_t st = cargo_load(&s->cargo, s->buf);
+    if (st != OK)
+        return st;
+    s->in_addr = s->buf->in_addr;
+    s->in_len = s->buf->in_len;
+    s->out_addr = s->buf->out_addr;
+    s->out_len = s->buf->out_len;
+    uint64_t deadline = deadline_from(timeout);
+    spin_lock(&ep->lock);
+    if (session->revoked) {
+        st = -EPIPE;
+    } else {
+        s->generation++;
+        s->session = session;
+        s->ep = ep;
+        s->item.kind = ITEM_CALL;
+        s->state = CALL_QUEUED;
+        enqueue(ep, &s->item);
+        st = await_answer(ep, s, deadline);
+    }
+    s->state = CALL_IDLE;
+    s->ep = NULL;
+    s->session = NULL;
+    spin_unlock(&ep->lock);
+    if (st != OK)
+        cargo_drop(&s->cargo);
+    else
+        deliver_handles(&s->cargo, s->buf);
+    return st;
+}
+
+/* ---- receiving ---- */
+
+/* Fill the receiver's header; data and handles are the caller's business. */
+static void fill(struct ipc_msg *buf, uint32_t type, const struct session *s, uint64_t token, uint32_t len)
+{
+    buf->type = type;
+    buf->len = len;
+    buf->badge = s->badge;
+    buf->session = s->node.key;
+    buf->token = token;
+    buf->nhandles = 0;
+    buf->move = 0;
+    buf->in_addr = buf->in_len = buf->out_addr = buf->out_len = 0;
+}
+
+/* What a delivery leaves to be done with no lock held. */
+struct delivery {
+    struct ipc_cargo cargo;
+    struct process *sender; /* of a call with moved handles; holds a reference */
+    struct send_item *send;
+    struct session *closed;
+};
+
+static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *buf, struct delivery *d)
+{
+    if (s->item.kind == ITEM_CANCEL) {
+        fill(buf, IPC_CANCEL, s->session, msg_token(s), 0);
+        return;
+    }
+    s->state = CALL_RECEIVED;
+    list_add_tail(&ep->received, &s->node);
+    fill(buf, IPC_CALL, s->session, msg_token(s), s->cargo.len);
+    buf->in_len = s->in_len;
+    buf->out_len = s->out_len;
+    memcpy(buf->data, s->buf->data, s->cargo.len);
+    d->cargo = s->cargo;
+    s->cargo.nhandles = 0;
+    if (d->cargo.move) {
+        d->sender = s->thread->process;
+        object_get(&d->sender->obj);
+    }
+}
+
+static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery *d)
+{
+    fill(buf, IPC_SEND, m->session, 0, m->cargo.len);
+    memcpy(buf->data, m->data, m->cargo.len);
+    d->cargo = m->cargo;
+    m->cargo.nhandles = 0;
+    d->send = m;
+    m->session->queued--;
+    (void)wait_wake_one(&m->session->senders, 0);
+}
+
+static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf, struct delivery *d)
+{
+    dequeue(ep, item);
+    switch (item->kind) {
+    case ITEM_CALL:
+    case ITEM_CANCEL:
+        take_call(ep, CONTAINER(item, struct msg_slot, item), buf, d);
+        break;
+    case ITEM_SEND:
+        take_send(CONTAINER(item, struct send_item, item), buf, d);
+        break;
+    case ITEM_CLOSED:
+        d->closed = CONTAINER(item, struct session, closed);
+        d->closed->revoked = true;
+        tree_remove(&ep->sessions, &d->closed->node);
+        fill(buf, IPC_CLOSED, d->closed, 0, 0);
+        break;
+    }
+}
+
+/* Handles arrive: moved ones leave the sender, then all enter the receiver's table. */
+static void finish_delivery(struct delivery *d, struct ipc_msg *buf)
+{
+    for (uint32_t i = 0; d->sender && i < d->cargo.nhandles; i++)
+        if (d->cargo.move >> i & 1)
+            handle_close_if(&d->sender->handles, d->cargo.source[i], d->cargo.grants[i].obj);
+    if (d->sender)
+        object_put(&d->sender->obj);
+    deliver_handles(&d->cargo, buf);
+    if (d->send)
+        send_free(d->send);
+    if (d->closed)
+        object_put(&d->closed->obj);
+}
+
+status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout)
+{
+    struct msg_slot *own = current_thread()->msg;
+    struct delivery d = {0};
+    if (!own)
+        return -ENOBUFS;
+    uint64_t deadline = deadline_from(timeout);
+    spin_lock(&ep->lock);
+    while (list_empty(&ep->queue)) {
+        int st = wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
+        if (st < 0) {
+            spin_unlock(&ep->lock);
+            return st;
+        }
+    }
+    take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), own->buf, &d);
+    spin_unlock(&ep->lock);
+    finish_delivery(&d, own->buf);
+    return OK;
+}
+
+/* ---- answering ---- */
+
+status_t endpoint_reply(struct endpoint *ep, uint64_t token)
+{
+    struct msg_slot *own = current_thread()->msg;
+    struct ipc_cargo cargo;
+    struct grant moved[IPC_HANDLE_MAX];
+    if (!own)
+        return -ENOBUFS;
+    status_t st = cargo_load(&cargo, own->buf);
+    if (st != OK)
+        return st;
+    memcpy(moved, cargo.grants, sizeof moved); /* only compared with, after they are gone */
+    spin_lock(&ep->lock);
+    struct msg_slot *s = msg_slot_received(ep, token);
+    if (s) {
+        s->buf->len = cargo.len;
+        memcpy(s->buf->data, own->buf->data, cargo.len);
+        s->cargo = cargo;
+        finish_call(s, OK);
+    }
+    spin_unlock(&ep->lock);
+    if (!s) {
+        cargo_drop(&cargo);
+        return -ESRCH;
+    }
+    for (uint32_t i = 0; i < cargo.nhandles; i++)
+        if (cargo.move >> i & 1)
+            handle_close_if(&process_current()->handles, cargo.source[i], moved[i].obj);
+    return OK;
+}
+
+/* One piece within a page's size: bounce is kernel memory of a page. */
+static status_t bulk_piece(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr, size_t *n, bool to_caller,
+                           void *bounce)
+{
+    status_t st = OK;
+    if (to_caller && (st = copy_from_user(bounce, (struct user_in){addr}, *n)) != OK)
+        return st;
+    spin_lock(&ep->lock);
+    struct msg_slot *s = msg_slot_received(ep, token);
+    if (!s) {
+        st = -ESRCH;
+    } else {
+        uint64_t size = to_caller ? s->out_len : s->in_len, base = to_caller ? s->out_addr : s->in_addr;
+        *n = offset < size ? min_u64(*n, size - offset) : 0;
+        struct aspace *as = s->thread->aspace;
+        if (*n && __builtin_add_overflow(base, offset, &base))
+            st = -EREMOTEIO;
+        else if (*n)
+            st = to_caller ? vm_write_foreign(as, base, bounce, *n, false) : vm_read_foreign(as, base, bounce, *n);
+        if (st != OK)
+            st = -EREMOTEIO;
+    }
+    spin_unlock(&ep->lock);
+    if (st == OK && !to_caller)
+        st = copy_to_user((struct user_out){addr}, bounce, *n);
+    return st;
+}
+
+int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr, size_t len, bool to_caller)
+{
+    size_t done = 0;
+    status_t st = OK;
+    if (!user_range_ok(addr, len))
+        return len ? -EFAULT : 0;
+    void *bounce = kmalloc(PAGE_SIZE);
+    if (!bounce)
+        return -ENOMEM;
+    do {
+        size_t want = min_u64(len - done, PAGE_SIZE), n = want;
+        st = bulk_piece(ep, token, offset + done, addr + done, &n, to_caller, bounce);
+        if (st != OK)
+            break;
+        done += n;
+        if (n < want)
+            break;
+    } while (done < len);
+    kfree(bounce);
+    return st == OK ? (int64_t)done : st;
+}

@@ -1,0 +1,118 @@
+/*
+ * Endpoints, sessions and messages.
+ *
+ * A server receives on an endpoint; a client holds a session to it. Messages travel through the threads' message
+ * buffers (struct msg_slot), which the kernel has mapped: no copy between them can fault.
+ *
+ *   client thread            endpoint                              server thread
+ *   ipc_call  --- slot ---> queue (calls, sends, notices) ---> ipc_recv: copy, handles, token
+ *             <-- slot ---  received (calls being served) <--- ipc_reply(token): copy, handles, wake
+ *
+ * A call queues the calling thread's slot itself and allocates nothing. A token is the slot's number and the
+ * generation of its call; only who receives on the endpoint that got the call can use it, and only once.
+ * All state of an endpoint, its sessions and the calls in it is guarded by endpoint->lock.
+ *
+ * References: a session holds its endpoint; the endpoint's tree holds each session until its closing was told to
+ * the server or it was revoked; a queued message holds its session.
+ */
+#ifndef IPC_ENDPOINT_H
+#define IPC_ENDPOINT_H
+
+#include "proc/process.h"
+
+enum item_kind { ITEM_CALL, ITEM_SEND, ITEM_CLOSED, ITEM_CANCEL };
+
+/* Something for a server to receive. */
+struct ipc_item {
+    struct list node; /* [e] endpoint->queue */
+    enum item_kind kind;
+};
+
+struct endpoint {
+    struct object obj;
+    struct spinlock lock;        /* e */
+    struct list queue;           /* [e] struct ipc_item, oldest first */
+    struct list received;        /* [e] struct msg_slot.node: calls that await their answer */
+    struct wait_queue receivers; /* [e] */
+    struct tree sessions;        /* [e] by id */
+    uint64_t next_id;            /* [e] */
+    bool dead;                   /* [e] nobody can receive any more */
+};
+
+struct session {
+    struct object obj;
+    struct endpoint *ep;         /* [I] holds a reference */
+    struct tree_node node;       /* [e] key: id */
+    uint64_t badge;              /* [I] */
+    bool keep;                   /* [I] survives endpoint_reset */
+    bool revoked;                /* [e] out of the tree; nothing can be sent */
+    uint32_t queued;             /* [e] one-way messages waiting */
+    struct wait_queue senders;   /* [e] waiting for credit */
+    struct ipc_item closed;      /* [e] the last notice */
+};
+
+/* A message on its way: what was read, once, from the sender's buffer. */
+struct ipc_cargo {
+    uint32_t len, nhandles, move;
+    struct grant grants[IPC_HANDLE_MAX];
+    handle_t source[IPC_HANDLE_MAX]; /* numbers in the sender's table, for MOVE */
+};
+
+enum call_state { CALL_IDLE, CALL_QUEUED, CALL_RECEIVED, CALL_DONE };
+
+/* A thread's message buffer and the call it is in. */
+struct msg_slot {
+    struct ipc_msg *buf;         /* [I] kernel address of the page */
+    uintptr_t user_addr;         /* [I] */
+    struct shm *page;            /* [I] holds a reference */
+    struct thread *thread;       /* [I] the owner */
+    uint32_t index;              /* [I] in the table of slots */
+    uint64_t generation;         /* [e] of the call under way */
+    enum call_state state;       /* [e] of ep */
+    struct endpoint *ep;         /* [e] while in a call; the session's */
+    struct session *session;     /* caller's reference for the time of the call */
+    struct ipc_item item;        /* [e] the call, then its cancellation */
+    struct list node;            /* [e] endpoint->received */
+    struct wait_queue caller;    /* [e] */
+    int result;                  /* [e] when CALL_DONE */
+    struct ipc_cargo cargo;      /* request, then answer */
+    uint64_t in_addr, in_len, out_addr, out_len; /* [e] bulk buffers of the caller */
+};
+
+struct endpoint *endpoint_create(void);
+void endpoint_reset(struct endpoint *ep);
+struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep, uint64_t *id);
+/* -ENOENT. */
+status_t session_signal(struct endpoint *ep, uint64_t id, uint32_t clear, uint32_t set) MUST_CHECK;
+status_t session_revoke(struct endpoint *ep, uint64_t id) MUST_CHECK;
+
+/* The four ways a message goes; errors as abi/syscall.def has them. All use the calling thread's buffer. */
+status_t endpoint_send(struct session *s, bool wait) MUST_CHECK;
+status_t endpoint_call(struct session *s, int64_t timeout) MUST_CHECK;
+status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout) MUST_CHECK;
+status_t endpoint_reply(struct endpoint *ep, uint64_t token) MUST_CHECK;
+/* Copy between the server's memory and the bulk buffers of the caller of token; bytes copied or an error. */
+int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr, size_t len, bool to_caller);
+
+/* ---- message buffers (msg.c) ---- */
+
+/* Let ipc clean up after threads that end. */
+void ipc_init(void);
+/* Make the calling thread's buffer if it has none; its user address. */
+status_t msg_slot_make(uintptr_t *user_addr) MUST_CHECK;
+/* The slot whose call, received on ep (locked) and not answered yet, has that token; or NULL. */
+struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token);
+static inline uint64_t msg_token(const struct msg_slot *s)
+{
+    return s->generation << 16 | s->index;
+}
+/*
+ * Read header and handles of the calling thread's buffer, once: what is sent is what was checked.
+ * -E2BIG, -EINVAL, -EBADF, -EACCES, -EPERM (a receive right). The buffer's data stays where it is.
+ */
+status_t cargo_load(struct ipc_cargo *c, const struct ipc_msg *buf) MUST_CHECK;
+void cargo_drop(struct ipc_cargo *c);
+/* Queued one-way messages in all endpoints. */
+uint64_t ipc_message_count(void);
+
+#endif

@@ -1,0 +1,156 @@
+/* Message buffers of threads and what travels in them (endpoint.h). */
+#include "ipc/endpoint.h"
+#include "klib/string.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+
+#define SLOTS_MAX   65536u
+#define SLOTS_CHUNK 512u /* pointers in a page */
+
+static struct {
+    struct spinlock lock;
+    struct msg_slot **chunks[SLOTS_MAX / SLOTS_CHUNK]; /* [lock] */
+    uint32_t count;                                    /* [lock] numbers given so far */
+    uint32_t free_hint;                                /* [lock] no free number below it */
+    uint64_t made;                                     /* [lock] slots ever */
+} slots = {.lock = SPINLOCK_INIT(RANK_WAITQ)};
+
+static struct msg_slot **slot_cell(uint32_t index)
+{
+    return &slots.chunks[index / SLOTS_CHUNK][index % SLOTS_CHUNK];
+}
+
+/* Give s a number; index 0 is never used, so that no token is 0. */
+static status_t number_slot(struct msg_slot *s)
+{
+    status_t st = -ENOMEM;
+    spin_lock(&slots.lock);
+    for (uint32_t i = slots.free_hint ? slots.free_hint : 1; i < SLOTS_MAX; i++) {
+        struct msg_slot ***chunk = &slots.chunks[i / SLOTS_CHUNK];
+        if (!*chunk && !(*chunk = kzalloc(PAGE_SIZE)))
+            break;
+        if (*slot_cell(i))
+            continue;
+        *slot_cell(i) = s;
+        s->index = i;
+        s->generation = ++slots.made << 20; /* a number's next owner never repeats a token */
+        slots.free_hint = i + 1;
+        st = OK;
+        break;
+    }
+    spin_unlock(&slots.lock);
+    return st;
+}
+
+struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
+{
+    uint32_t index = token & (SLOTS_MAX - 1);
+    ASSERT(spin_held(&ep->lock));
+    spin_lock(&slots.lock);
+    struct msg_slot *s = slots.chunks[index / SLOTS_CHUNK] ? *slot_cell(index) : NULL;
+    /* A slot in a call of this endpoint can't leave it while the endpoint is locked; any other is not looked into. */
+    if (s && (__atomic_load_n(&s->ep, __ATOMIC_RELAXED) != ep || s->state != CALL_RECEIVED || msg_token(s) != token))
+        s = NULL;
+    spin_unlock(&slots.lock);
+    return s;
+}
+
+/* Free a slot of the calling thread that has no number, and its page. */
+static void slot_free(struct msg_slot *s)
+{
+    /* When no memory is left to take the page out of the address space it stays there until the process ends. */
+    if (s->user_addr && !thread_killed(s->thread) && vm_unmap(s->thread->aspace, s->user_addr, PAGE_SIZE) != OK)
+        s->user_addr = 0;
+    if (s->page)
+        object_put(&s->page->obj);
+    kfree(s);
+}
+
+/* Called by a thread that ends; it is in no call any more. */
+static void slot_destroy(struct thread *t)
+{
+    struct msg_slot *s = t->msg;
+    if (!s)
+        return;
+    t->msg = NULL;
+    spin_lock(&slots.lock);
+    *slot_cell(s->index) = NULL;
+    if (s->index < slots.free_hint)
+        slots.free_hint = s->index;
+    spin_unlock(&slots.lock);
+    slot_free(s);
+}
+
+void ipc_init(void)
+{
+    process_set_thread_exit_hook(slot_destroy);
+}
+
+status_t msg_slot_make(uintptr_t *user_addr)
+{
+    struct thread *t = current_thread();
+    if (t->msg) {
+        *user_addr = t->msg->user_addr;
+        return OK;
+    }
+    struct msg_slot *s = kzalloc(sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    s->thread = t;
+    list_init(&s->item.node);
+    list_init(&s->node);
+    wait_queue_init(&s->caller);
+    s->page = shm_create(PAGE_SIZE);
+    paddr_t frame = s->page ? shm_page(s->page, 0) : 0;
+    status_t st = frame ? OK : -ENOMEM;
+    if (st == OK) {
+        s->buf = phys_to_virt(frame);
+        struct vm_map_args a = {.len = PAGE_SIZE, .prot = VM_READ | VM_WRITE, .max_prot = VM_READ | VM_WRITE, .shm = s->page};
+        st = vm_map(t->aspace, &a, &s->user_addr);
+    }
+    if (st == OK)
+        st = number_slot(s);
+    if (st != OK) {
+        slot_free(s);
+        return st;
+    }
+    t->msg = s;
+    *user_addr = s->user_addr;
+    return OK;
+}
+
+/* ---- cargo ---- */
+
+void cargo_drop(struct ipc_cargo *c)
+{
+    for (uint32_t i = 0; i < c->nhandles; i++)
+        grant_drop(&c->grants[i]);
+    c->nhandles = 0;
+}
+
+status_t cargo_load(struct ipc_cargo *c, const struct ipc_msg *buf)
+{
+    uint32_t n = __atomic_load_n(&buf->nhandles, __ATOMIC_RELAXED);
+    c->len = __atomic_load_n(&buf->len, __ATOMIC_RELAXED);
+    c->move = __atomic_load_n(&buf->move, __ATOMIC_RELAXED);
+    c->nhandles = 0;
+    if (c->len > IPC_DATA_MAX || n > IPC_HANDLE_MAX)
+        return -E2BIG;
+    if (c->move >> n)
+        return -EINVAL;
+    for (uint32_t i = 0; i < n; i++) {
+        struct grant *g = &c->grants[i];
+        c->source[i] = __atomic_load_n(&buf->handles[i], __ATOMIC_RELAXED);
+        status_t st = handle_get_grant(c->source[i], 0, RIGHT_TRANSFER, g);
+        if (st == OK && g->obj->type == OBJ_ENDPOINT && (g->rights & (RIGHT_RECV | RIGHT_OWN))) {
+            grant_drop(g);
+            st = -EPERM;
+        }
+        if (st != OK) {
+            cargo_drop(c);
+            return st;
+        }
+        c->nhandles++;
+    }
+    return OK;
+}

@@ -1,0 +1,14 @@
+/* Formatted text. Conversions: %d %i %u %x %X %p %c %s %% with l, ll, z, width, precision of %s, and flags 0 and -. */
+#ifndef KLIB_PRINTF_H
+#define KLIB_PRINTF_H
+
+#include "klib/types.h"
+#include <stdarg.h>
+
+/* Format into buf (size bytes, NUL included); the length the whole text would have. */
+int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
+int ksnprintf(char *buf, size_t size, const char *fmt, ...) PRINTF(3, 4);
+/* Format one piece of text (at most 511 bytes are kept) to the log and the serial line. */
+void kprintf(const char *fmt, ...) PRINTF(1, 2);
+
+#endif

@@ -1,0 +1,190 @@
+/* Page frames (frame.h). */
+#include "mm/frame.h"
+#include "klib/spinlock.h"
+#include "klib/string.h"
+#include "mm/pagetable.h"
+
+#define RANGES_MAX 600
+/* Frames whose entries share a page of the database; the database grows by as many frames at a time. */
+#define CHUNK (PAGE_SIZE / sizeof(struct frame))
+
+static struct {
+    struct spinlock lock;
+    struct {
+        uint64_t next, end; /* frame numbers never handed out yet */
+    } ranges[RANGES_MAX];
+    unsigned range_count;
+    uint64_t cursor, cursor_end; /* fresh frames whose entries are mapped */
+    struct frame *free;
+    uint64_t total, free_count;
+    uint64_t fail_after;
+} frames = {.lock = SPINLOCK_INIT(RANK_FRAME), .fail_after = UINT64_MAX};
+
+void frame_add_range(paddr_t base, uint64_t length)
+{
+    spin_lock(&frames.lock);
+    ASSERT(frames.range_count < RANGES_MAX);
+    frames.ranges[frames.range_count].next = base >> PAGE_SHIFT;
+    frames.ranges[frames.range_count++].end = (base + length) >> PAGE_SHIFT;
+    frames.total += length >> PAGE_SHIFT;
+    frames.free_count += length >> PAGE_SHIFT;
+    spin_unlock(&frames.lock);
+}
+
+static void push_free(uint64_t number)
+{
+    struct frame *f = (struct frame *)FRAMEDB_BASE + number;
+    f->next = frames.free;
+    frames.free = f;
+}
+
+/* Source of frames for the database's own page tables; they have no entries themselves. */
+static paddr_t take_from_chunk(void *arg)
+{
+    (void)arg;
+    if (frames.cursor == frames.cursor_end)
+        return 0;
+    frames.free_count--;
+    return frames.cursor++ << PAGE_SHIFT;
+}
+
+/* Make [cursor, cursor_end) the next chunk of fresh frames of range r and map its piece of the database. */
+static bool open_chunk(unsigned r)
+{
+    uint64_t first = frames.ranges[r].next;
+    uint64_t end = min_u64(align_down(first + CHUNK, CHUNK), frames.ranges[r].end);
+    frames.ranges[r].next = end;
+    frames.cursor = first;
+    frames.cursor_end = end;
+    uintptr_t entries = (uintptr_t)FRAMEDB_BASE + align_down(first, CHUNK) * sizeof(struct frame);
+    if (pt_lookup(kernel_root(), entries))
+        return true;
+    pte_t *slot = pt_slot(kernel_root(), entries, 0, take_from_chunk, NULL);
+    paddr_t page = slot ? take_from_chunk(NULL) : 0;
+    if (!page) {
+        frames.free_count -= frames.cursor_end - frames.cursor; /* a scrap too small to hold its own entries */
+        frames.cursor = frames.cursor_end;
+        return false;
+    }
+    *slot = page | PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_GLOBAL;
+    return true;
+}
+
+static bool refill(void)
+{
+    for (unsigned r = 0; r < frames.range_count; r++)
+        while (frames.ranges[r].next < frames.ranges[r].end)
+            if (open_chunk(r) && frames.cursor < frames.cursor_end)
+                return true;
+    return false;
+}
+
+static bool may_allocate(void)
+{
+    if (LIKELY(frames.fail_after == UINT64_MAX))
+        return true;
+    if (frames.fail_after == 0)
+        return false;
+    frames.fail_after--;
+    return true;
+}
+
+paddr_t frame_alloc(void)
+{
+    uint64_t number = 0;
+    spin_lock(&frames.lock);
+    if (LIKELY(may_allocate())) {
+        if (frames.free) {
+            number = (uint64_t)(frames.free - (struct frame *)FRAMEDB_BASE);
+            frames.free = frames.free->next;
+            frames.free_count--;
+        } else if (frames.cursor < frames.cursor_end || refill()) {
+            number = frames.cursor++;
+            frames.free_count--;
+        }
+    }
+    spin_unlock(&frames.lock);
+    if (number)
+        *((struct frame *)FRAMEDB_BASE + number) = (struct frame){0};
+    return number << PAGE_SHIFT;
+}
+
+paddr_t frame_alloc_contiguous(unsigned count)
+{
+    uint64_t number = 0;
+    ASSERT(count >= 1 && count <= 16);
+    spin_lock(&frames.lock);
+    while (frames.cursor_end - frames.cursor < count) {
+        while (frames.cursor < frames.cursor_end)
+            push_free(frames.cursor++);
+        if (!refill())
+            break;
+    }
+    if (frames.cursor_end - frames.cursor >= count && may_allocate()) {
+        number = frames.cursor;
+        frames.cursor += count;
+        frames.free_count -= count;
+        memset((struct frame *)FRAMEDB_BASE + number, 0, count * sizeof(struct frame));
+    }
+    spin_unlock(&frames.lock);
+    return number << PAGE_SHIFT;
+}
+
+void frame_free(paddr_t p)
+{
+    ASSERT(p && !(p & PAGE_MASK));
+    spin_lock(&frames.lock);
+    push_free(p >> PAGE_SHIFT);
+    frames.free_count++;
+    spin_unlock(&frames.lock);
+}
+
+/*
+ * By 16-byte stores, with the one register used kept: half the instructions of 8-byte stores. No interrupt may come
+ * in between, as a kernel thread's vector registers are not saved at a switch.
+ */
+void frame_zero(paddr_t p)
+{
+    char *at = phys_to_virt(p), *end = at + PAGE_SIZE;
+    char saved[16];
+    uint64_t flags = irq_save();
+    __asm__ volatile("movups %%xmm0, %2\n\t"
+                     "xorps %%xmm0, %%xmm0\n"
+                     "1:\n\t"
+                     ".set off, 0\n\t"
+                     ".rept 32\n\t"
+                     "movaps %%xmm0, off(%0)\n\t"
+                     ".set off, off + 16\n\t"
+                     ".endr\n\t"
+                     "add $512, %0\n\t"
+                     "cmp %1, %0\n\t"
+                     "jne 1b\n\t"
+                     "movups %2, %%xmm0"
+                     : "+r"(at)
+                     : "r"(end), "m"(saved)
+                     : "memory", "cc");
+    irq_restore(flags);
+}
+
+paddr_t frame_alloc_zeroed(void)
+{
+    paddr_t p = frame_alloc();
+    if (LIKELY(p))
+        frame_zero(p);
+    return p;
+}
+
+struct frame_totals frame_totals(void)
+{
+    spin_lock(&frames.lock);
+    struct frame_totals t = {frames.total, frames.free_count};
+    spin_unlock(&frames.lock);
+    return t;
+}
+
+void frame_fail_after(uint64_t n)
+{
+    spin_lock(&frames.lock);
+    frames.fail_after = n;
+    spin_unlock(&frames.lock);
+}

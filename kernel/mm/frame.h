@@ -1,0 +1,58 @@
+/*
+ * Page frames.
+ *
+ * Memory nobody has used costs nothing: each range of the loader's memory map has a mark up to which frames were
+ * handed out once, and the frame database (struct frame for each frame, at FRAMEDB_BASE) is mapped only up to it.
+ * Freed frames go onto a list and are used again first.
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include "klib/types.h"
+#include "x86/layout.h"
+
+/* What is known of a frame that was handed out. While it is free only `next` counts. */
+struct frame {
+    uint32_t users;      /* free for the owner; the heap counts objects in use */
+    uint16_t size_class; /* heap: index of the object size */
+    uint16_t pins;       /* requests under way that use it for DMA */
+    void *free;          /* heap: first free object */
+    struct frame *next, *prev;
+};
+_Static_assert(sizeof(struct frame) == 32, "128 entries fill a page");
+
+static inline void *phys_to_virt(paddr_t p)
+{
+    return (void *)(HHDM_BASE + p);
+}
+/* Only for addresses from phys_to_virt. */
+static inline paddr_t virt_to_phys(const void *v)
+{
+    return (uintptr_t)v - HHDM_BASE;
+}
+/* The entry of a frame that is in use. */
+static inline struct frame *frame_of(paddr_t p)
+{
+    return (struct frame *)FRAMEDB_BASE + (p >> PAGE_SHIFT);
+}
+
+/* Hand a page-aligned range of RAM over to the allocator. Ranges do not overlap. */
+void frame_add_range(paddr_t base, uint64_t length);
+/* A frame with undefined contents, or 0 when memory is out. */
+paddr_t frame_alloc(void);
+/* A frame of zeros, or 0. */
+paddr_t frame_alloc_zeroed(void);
+/* count neighbours (1 … 16) with undefined contents, or 0. Freed one by one. */
+paddr_t frame_alloc_contiguous(unsigned count);
+void frame_free(paddr_t p);
+/* Fill a frame with zeros. */
+void frame_zero(paddr_t p);
+
+struct frame_totals {
+    uint64_t total, free;
+};
+struct frame_totals frame_totals(void);
+/* Fail every frame allocation after n more (test hook); UINT64_MAX switches it off. */
+void frame_fail_after(uint64_t n);
+
+#endif

@@ -1,0 +1,104 @@
+/* Memory objects (shm.h). */
+#include "mm/shm.h"
+#include "klib/string.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+
+#define FANOUT 512u /* addresses in a table of one page */
+
+static void destroy(struct object *o)
+{
+    struct shm *s = CONTAINER(o, struct shm, obj);
+    ASSERT(list_empty(&s->mappings));
+    s->ops->release(s);
+    kfree(s);
+}
+
+static const struct object_ops object_ops = {.destroy = destroy};
+
+static struct shm *make(uint64_t pages, const struct shm_ops *ops)
+{
+    struct shm *s = kzalloc(sizeof *s);
+    if (!s)
+        return NULL;
+    object_init(&s->obj, OBJ_SHM, &object_ops);
+    s->ops = ops;
+    s->pages = pages;
+    spin_init(&s->maps_lock, RANK_SHM_MAPS);
+    spin_init(&s->lock, RANK_SHM);
+    list_init(&s->mappings);
+    return s;
+}
+
+/* ---- anonymous ---- */
+
+/* The slot of a page, with its tables made; NULL when memory is out. */
+static paddr_t *slot(struct shm *s, uint64_t index)
+{
+    uint64_t top = index / FANOUT / FANOUT, mid = index / FANOUT % FANOUT;
+    if (!s->tables && !(s->tables = kzalloc(PAGE_SIZE)))
+        return NULL;
+    if (!s->tables[top] && !(s->tables[top] = kzalloc(PAGE_SIZE)))
+        return NULL;
+    if (!s->tables[top][mid] && !(s->tables[top][mid] = kzalloc(PAGE_SIZE)))
+        return NULL;
+    return &s->tables[top][mid][index % FANOUT];
+}
+
+static paddr_t anon_page(struct shm *s, uint64_t index)
+{
+    spin_lock(&s->lock);
+    paddr_t *p = slot(s, index), at = 0;
+    if (p && !*p && (*p = frame_alloc_zeroed()))
+        s->resident++;
+    if (p)
+        at = *p;
+    spin_unlock(&s->lock);
+    return at;
+}
+
+static void anon_release(struct shm *s)
+{
+    for (unsigned i = 0; s->tables && i < FANOUT; i++) {
+        for (unsigned j = 0; s->tables[i] && j < FANOUT; j++) {
+            for (unsigned k = 0; s->tables[i][j] && k < FANOUT; k++)
+                if (s->tables[i][j][k])
+                    frame_free(s->tables[i][j][k]);
+            kfree(s->tables[i][j]);
+        }
+        kfree(s->tables[i]);
+    }
+    kfree(s->tables);
+}
+
+static const struct shm_ops anon_ops = {anon_page, anon_release};
+
+struct shm *shm_create(uint64_t size)
+{
+    if (size == 0 || size > SHM_MAX_PAGES << PAGE_SHIFT)
+        return NULL;
+    return make(align_up(size, PAGE_SIZE) >> PAGE_SHIFT, &anon_ops);
+}
+
+/* ---- contiguous ---- */
+
+static paddr_t contiguous_page(struct shm *s, uint64_t index)
+{
+    return s->base + (index << PAGE_SHIFT);
+}
+
+static void contiguous_release(struct shm *s)
+{
+    (void)s;
+}
+
+static const struct shm_ops contiguous_ops = {contiguous_page, contiguous_release};
+
+struct shm *shm_create_contiguous(paddr_t base, uint64_t size)
+{
+    ASSERT(!(base & PAGE_MASK) && size > 0);
+    struct shm *s = make(align_up(size, PAGE_SIZE) >> PAGE_SHIFT, &contiguous_ops);
+    if (s)
+        s->base = base;
+    return s;
+}

@@ -1,0 +1,483 @@
+/* Address spaces (vm.h). */
+#include "mm/vm.h"
+#include "klib/string.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+#include "mm/pagetable.h"
+
+#define MMAP_BASE 0x100000000000ull /* where mappings without an address go, upwards */
+#define PROT_MASK (VM_READ | VM_WRITE | VM_EXEC)
+/* More pages than this are flushed by reloading CR3 instead of one by one. */
+#define FLUSH_ALL_PAGES 64
+
+static uintptr_t start_of(const struct region *r)
+{
+    return r->node.key;
+}
+
+static struct region *region_from(struct tree_node *n)
+{
+    return n ? CONTAINER(n, struct region, node) : NULL;
+}
+
+/* The region that holds va, or NULL. */
+static struct region *region_at(struct aspace *as, uintptr_t va)
+{
+    struct region *r = as->recent;
+    if (r && va >= start_of(r) && va < r->end)
+        return r;
+    r = region_from(tree_floor(&as->regions, va));
+    if (!r || va >= r->end)
+        return NULL;
+    as->recent = r;
+    return r;
+}
+
+/* The first region that ends above va, or NULL. */
+static struct region *region_from_va(struct aspace *as, uintptr_t va)
+{
+    struct tree_node *n = tree_floor(&as->regions, va);
+    if (n && region_from(n)->end > va)
+        return region_from(n);
+    return region_from(n ? tree_next(n) : tree_first(&as->regions));
+}
+
+/* ---- making and leaving address spaces ---- */
+
+static struct aspace *loaded; /* on the only CPU there is */
+
+struct aspace *aspace_create(void)
+{
+    struct aspace *as = kzalloc(sizeof *as);
+    paddr_t root = as ? frame_alloc_zeroed() : 0;
+    if (!root) {
+        kfree(as);
+        return NULL;
+    }
+    spin_init(&as->lock, RANK_ASPACE);
+    as->root = root;
+    as->hint = MMAP_BASE;
+    as->pages = 1;
+    pt_share_kernel(root);
+    return as;
+}
+
+void aspace_switch(struct aspace *as)
+{
+    if (!as || as == loaded)
+        return;
+    loaded = as;
+    write_cr3(as->root);
+}
+
+struct aspace *aspace_current(void)
+{
+    return loaded;
+}
+
+static void flush(struct aspace *as, uintptr_t from, uintptr_t to)
+{
+    if (as != loaded)
+        return;
+    if (to - from > FLUSH_ALL_PAGES * PAGE_SIZE) {
+        write_cr3(as->root);
+        return;
+    }
+    for (; from < to; from += PAGE_SIZE)
+        tlb_flush_page(from);
+}
+
+/* ---- pages ---- */
+
+static paddr_t table_frame(void *arg)
+{
+    struct aspace *as = arg;
+    paddr_t p = frame_alloc();
+    as->pages += p != 0;
+    return p;
+}
+
+/* The first address above va whose table at that level could exist: skips what is surely unmapped. */
+static uintptr_t skip_empty(struct aspace *as, uintptr_t va)
+{
+    for (int level = 3; level > 0; level--) {
+        pte_t *e = pt_slot(as->root, va, level, NULL, NULL);
+        if (!e || !(*e & PTE_PRESENT))
+            return align_down(va, level_size(level)) + level_size(level);
+    }
+    return va;
+}
+
+/* Take the pages of r in [from, to) out of the page tables, freeing private ones. */
+static void drop_pages(struct region *r, uintptr_t from, uintptr_t to)
+{
+    struct aspace *as = r->as;
+    uintptr_t va = from;
+    while (va < to) {
+        uintptr_t next = skip_empty(as, va);
+        if (next > va) {
+            va = next;
+            continue;
+        }
+        pte_t *e = pt_slot(as->root, va, 0, NULL, NULL);
+        pte_t *end = e + min_u64(PTES_PER_TABLE - pte_index(va, 0), (to - va) >> PAGE_SHIFT);
+        for (; e < end; e++, va += PAGE_SIZE) {
+            if (!(*e & PTE_PRESENT))
+                continue;
+            paddr_t p = *e & PTE_ADDR;
+            *e = 0;
+            if (as == loaded)
+                tlb_flush_page(va);
+            if (!r->shm) {
+                frame_free(p);
+                as->pages--;
+            }
+        }
+    }
+}
+
+static pte_t prot_bits(uint32_t prot)
+{
+    return PTE_PRESENT | PTE_USER | (prot & VM_WRITE ? PTE_WRITE : 0) | (prot & VM_EXEC ? 0 : PTE_NX);
+}
+
+/* Bring a page of r in; the lock is held. Returns its entry, NULL when memory is out. */
+static pte_t *bring_in(struct region *r, uintptr_t va)
+{
+    struct aspace *as = r->as;
+    pte_t *e = pt_slot(as->root, va, 0, table_frame, as);
+    if (!e || (*e & PTE_PRESENT))
+        return e;
+    paddr_t p;
+    if (r->shm) {
+        p = shm_page(r->shm, r->shm_page + ((va - start_of(r)) >> PAGE_SHIFT));
+    } else {
+        p = frame_alloc_zeroed();
+        as->pages += p != 0;
+    }
+    if (!p)
+        return NULL;
+    *e = p | prot_bits(r->prot);
+    return e;
+}
+
+status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access)
+{
+    status_t st = -EFAULT;
+    spin_lock(&as->lock);
+    struct region *r = region_at(as, va);
+    if (r && (r->prot & access)) {
+        pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
+        st = e ? OK : -ENOMEM;
+        if (e && access == VM_WRITE)
+            tlb_flush_page(va); /* the TLB may still hold it from before a vm_protect that only added rights */
+    }
+    spin_unlock(&as->lock);
+    return st;
+}
+
+/* ---- regions ---- */
+
+static void region_link(struct region *r)
+{
+    tree_insert(&r->as->regions, &r->node);
+    if (!r->shm)
+        return;
+    spin_lock(&r->shm->maps_lock);
+    list_add_tail(&r->shm->mappings, &r->shm_node);
+    spin_unlock(&r->shm->maps_lock);
+}
+
+static struct region *region_new(struct aspace *as, uintptr_t start, uintptr_t end)
+{
+    struct region *r = kzalloc(sizeof *r);
+    if (!r)
+        return NULL;
+    r->as = as;
+    r->node.key = start;
+    r->end = end;
+    list_init(&r->shm_node);
+    return r;
+}
+
+/* Unlink and free; its pages are gone already. Returns the reference on the object for the caller to drop. */
+static struct shm *region_free(struct region *r)
+{
+    struct shm *s = r->shm;
+    tree_remove(&r->as->regions, &r->node);
+    if (r->as->recent == r)
+        r->as->recent = NULL;
+    if (s) {
+        spin_lock(&s->maps_lock);
+        list_del(&r->shm_node);
+        spin_unlock(&s->maps_lock);
+    }
+    kfree(r);
+    return s;
+}
+
+/* Cut r at va into two; `upper` is the memory for the second half. */
+static void region_split(struct region *r, uintptr_t va, struct region *upper)
+{
+    *upper = *r;
+    upper->node.key = va;
+    upper->shm_page += (va - start_of(r)) >> PAGE_SHIFT;
+    list_init(&upper->shm_node);
+    r->end = va;
+    if (upper->shm)
+        object_get(&upper->shm->obj);
+    region_link(upper);
+}
+
+/* A free range of len bytes at or above the hint; 0 if there is none. */
+static uintptr_t find_gap(struct aspace *as, uintptr_t from, uint64_t len)
+{
+    uintptr_t at = from;
+    for (struct region *r = region_from_va(as, at); r; r = region_from(tree_next(&r->node))) {
+        if (start_of(r) >= at && start_of(r) - at >= len)
+            break;
+        at = r->end;
+    }
+    return USER_MAX - at >= len && at <= USER_MAX ? at : 0;
+}
+
+static bool range_free(struct aspace *as, uintptr_t addr, uint64_t len)
+{
+    struct region *r = region_from_va(as, addr);
+    return !r || start_of(r) >= addr + len;
+}
+
+static bool range_valid(uintptr_t addr, uint64_t len)
+{
+    return len && !((addr | len) & PAGE_MASK) && user_range_ok(addr, len);
+}
+
+/* Where a new mapping goes; 0 if nowhere. */
+static uintptr_t place(struct aspace *as, const struct vm_map_args *a)
+{
+    uintptr_t hint = align_down(a->addr, PAGE_SIZE);
+    if (hint && range_valid(hint, a->len) && range_free(as, hint, a->len))
+        return hint;
+    uintptr_t at = find_gap(as, as->hint, a->len);
+    if (at)
+        return at;
+    return find_gap(as, USER_MIN, a->len);
+}
+
+static status_t check_map(const struct vm_map_args *a)
+{
+    if (!a->len || (a->len & PAGE_MASK) || a->len > USER_MAX || (a->prot & ~PROT_MASK))
+        return -EINVAL;
+    if ((a->prot & VM_WRITE) && (a->prot & VM_EXEC))
+        return -EINVAL;
+    if (a->fixed && !range_valid(a->addr, a->len))
+        return -EINVAL;
+    if (a->shm && ((a->offset & PAGE_MASK) || a->offset > shm_size_of(a->shm) || a->len > shm_size_of(a->shm) - a->offset))
+        return -EINVAL;
+    return OK;
+}
+
+status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
+{
+    status_t st = check_map(a);
+    if (st != OK)
+        return st;
+    struct region *r = region_new(as, 0, 0);
+    if (!r)
+        return -ENOMEM;
+    spin_lock(&as->lock);
+    uintptr_t va = a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0) : place(as, a);
+    if (va) {
+        r->node.key = va;
+        r->end = va + a->len;
+        r->prot = a->prot;
+        r->max_prot = a->max_prot;
+        r->shm = a->shm;
+        r->shm_page = a->offset >> PAGE_SHIFT;
+        if (a->shm)
+            object_get(&a->shm->obj);
+        region_link(r);
+        as->recent = r;
+        if (va == as->hint)
+            as->hint = r->end;
+    }
+    spin_unlock(&as->lock);
+    if (!va) {
+        kfree(r);
+        return a->fixed ? -EEXIST : -ENOMEM;
+    }
+    *at = va;
+    return OK;
+}
+
+/* Cut regions so that none crosses addr or addr+len. spare[2]: memory, used or left. */
+static void cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len, struct region *spare[2])
+{
+    uintptr_t ends[2] = {addr, addr + len};
+    for (int i = 0; i < 2; i++) {
+        struct region *r = region_at(as, ends[i]);
+        if (!r || start_of(r) == ends[i])
+            continue;
+        region_split(r, ends[i], spare[i]);
+        spare[i] = NULL;
+    }
+}
+
+static status_t spare_regions(struct aspace *as, struct region *spare[2])
+{
+    spare[0] = region_new(as, 0, 0);
+    spare[1] = region_new(as, 0, 0);
+    if (spare[0] && spare[1])
+        return OK;
+    kfree(spare[0]);
+    kfree(spare[1]);
+    return -ENOMEM;
+}
+
+status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
+{
+    struct region *spare[2];
+    if (!range_valid(addr, len))
+        return -EINVAL;
+    status_t st = spare_regions(as, spare);
+    if (st != OK)
+        return st;
+    for (;;) {
+        spin_lock(&as->lock);
+        cut_at_ends(as, addr, len, spare);
+        struct region *r = region_from_va(as, addr);
+        struct shm *s = NULL;
+        if (r && start_of(r) < addr + len) {
+            drop_pages(r, start_of(r), r->end);
+            s = region_free(r);
+        } else {
+            r = NULL;
+        }
+        if (addr < as->hint && addr >= MMAP_BASE)
+            as->hint = addr;
+        spin_unlock(&as->lock);
+        if (s)
+            object_put(&s->obj);
+        if (!r)
+            break;
+    }
+    kfree(spare[0]);
+    kfree(spare[1]);
+    return OK;
+}
+
+/* Change the entries that are present in [from, to) of r to its protection. */
+static void update_pages(struct region *r, uintptr_t from, uintptr_t to)
+{
+    for (uintptr_t va = from; va < to;) {
+        uintptr_t next = skip_empty(r->as, va);
+        if (next > va) {
+            va = next;
+            continue;
+        }
+        pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
+        if (*e & PTE_PRESENT)
+            *e = (*e & (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY)) | prot_bits(r->prot);
+        va += PAGE_SIZE;
+    }
+}
+
+static status_t check_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
+{
+    uintptr_t at = addr;
+    while (at < addr + len) {
+        struct region *r = region_at(as, at);
+        if (!r)
+            return -EINVAL;
+        if (prot & ~r->max_prot)
+            return -EACCES;
+        at = r->end;
+    }
+    return OK;
+}
+
+status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
+{
+    struct region *spare[2];
+    if (!range_valid(addr, len) || (prot & ~PROT_MASK) || ((prot & VM_WRITE) && (prot & VM_EXEC)))
+        return -EINVAL;
+    status_t st = spare_regions(as, spare);
+    if (st != OK)
+        return st;
+    spin_lock(&as->lock);
+    st = check_protect(as, addr, len, prot);
+    if (st == OK) {
+        cut_at_ends(as, addr, len, spare);
+        struct region *r = region_from_va(as, addr);
+        for (; r && start_of(r) < addr + len; r = region_from(tree_next(&r->node))) {
+            r->prot = prot;
+            update_pages(r, start_of(r), r->end);
+        }
+        flush(as, addr, addr + len);
+    }
+    spin_unlock(&as->lock);
+    kfree(spare[0]);
+    kfree(spare[1]);
+    return st;
+}
+
+void aspace_destroy(struct aspace *as)
+{
+    if (loaded == as) {
+        loaded = NULL;
+        write_cr3(kernel_root());
+    }
+    for (struct tree_node *n; (n = tree_first(&as->regions));) {
+        struct region *r = region_from(n);
+        spin_lock(&as->lock);
+        drop_pages(r, start_of(r), r->end);
+        struct shm *s = region_free(r);
+        spin_unlock(&as->lock);
+        if (s)
+            object_put(&s->obj);
+    }
+    as->pages -= pt_free_user(as->root);
+    ASSERT(as->pages == 0);
+    kfree(as);
+}
+
+/* ---- memory of others ---- */
+
+static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bool write, bool ignore_prot)
+{
+    char *at = buf;
+    if (!user_range_ok(va, n))
+        return n ? -EFAULT : OK;
+    while (n) {
+        size_t piece = min_u64(n, PAGE_SIZE - (va & PAGE_MASK));
+        status_t st = OK;
+        spin_lock(&as->lock);
+        struct region *r = region_at(as, va);
+        if (!r || !(ignore_prot || (r->prot & (write ? VM_WRITE : VM_READ))) || (ignore_prot && r->shm))
+            st = -EFAULT;
+        pte_t *e = st == OK ? bring_in(r, align_down(va, PAGE_SIZE)) : NULL;
+        if (e) {
+            char *page = (char *)phys_to_virt(*e & PTE_ADDR) + (va & PAGE_MASK);
+            memcpy(write ? page : at, write ? at : page, piece);
+        } else if (st == OK) {
+            st = -ENOMEM;
+        }
+        spin_unlock(&as->lock);
+        if (st != OK)
+            return st;
+        va += piece;
+        at += piece;
+        n -= piece;
+    }
+    return OK;
+}
+
+status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n)
+{
+    return foreign(as, va, dst, n, false, false);
+}
+
+status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n, bool ignore_prot)
+{
+    return foreign(as, va, (void *)(uintptr_t)src, n, true, ignore_prot);
+}

@@ -1,0 +1,73 @@
+/*
+ * Address spaces: regions of user memory and the page tables that follow them.
+ *
+ * Mapping only records a region; pages come at the first touch (vm_fault). A region is anonymous, with private
+ * zeroed pages of its own, or a window on a memory object. No region is writable and executable.
+ */
+#ifndef MM_VM_H
+#define MM_VM_H
+
+#include "klib/tree.h"
+#include "mm/shm.h"
+#include "mm/usercopy.h"
+
+struct aspace {
+    struct spinlock lock;  /* v */
+    paddr_t root;          /* [I] PML4 */
+    struct tree regions;   /* [v] by start address */
+    struct region *recent; /* [v] found last */
+    uintptr_t hint;        /* [v] below it the mmap area has no gap worth a look */
+    uint64_t pages;        /* [v] private frames: anonymous pages and page tables */
+};
+
+struct region {
+    struct tree_node node; /* [v] key: start */
+    uintptr_t end;         /* [v] */
+    uint32_t prot;         /* [v] VM_READ … */
+    uint32_t max_prot;     /* [I] what vm_protect may give */
+    struct aspace *as;     /* [I] */
+    struct shm *shm;       /* [I] holds a reference; NULL: anonymous */
+    uint64_t shm_page;     /* [v] index of the object's page at start */
+    struct list shm_node;  /* [shm->maps_lock] */
+};
+
+/* NULL when memory is out. */
+struct aspace *aspace_create(void);
+/* Unmap all and free. No thread uses it any more; the calling CPU leaves it if it is loaded. */
+void aspace_destroy(struct aspace *as);
+/* Load the page tables for the thread that runs next on this CPU; NULL (kernel threads) keeps what is loaded. */
+void aspace_switch(struct aspace *as);
+/* The address space loaded for the current thread. */
+struct aspace *aspace_current(void);
+
+/*
+ * Map len bytes (page multiple, not 0) with prot. shm NULL: anonymous, else from its byte offset (page multiple).
+ * addr is a hint, or with fixed the place. max_prot bounds later vm_protect. *at is where it went.
+ * -EINVAL: bad numbers or W+X; -EEXIST: fixed and taken; -ENOMEM.
+ */
+struct vm_map_args {
+    uintptr_t addr;
+    uint64_t len;
+    uint32_t prot, max_prot;
+    bool fixed;
+    struct shm *shm;
+    uint64_t offset;
+};
+status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at) MUST_CHECK;
+/* -EINVAL: bad numbers; -ENOMEM: a region could not be split. Nothing has changed then. */
+status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;
+/* -EINVAL: bad numbers, W+X or a hole; -EACCES: more than max_prot; -ENOMEM as vm_unmap. */
+status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot) MUST_CHECK;
+
+/*
+ * Bring the page at va in for an access (VM_READ, VM_WRITE or VM_EXEC). -EFAULT: nothing mapped, or not allowed;
+ * -ENOMEM: no frame. Called by the page-fault handler for any va below KERNEL_HALF.
+ */
+status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
+
+/* Copy between kernel memory and an address space that need not be current. -EFAULT: not mapped with that access. */
+status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n) MUST_CHECK;
+/* ignore_prot: write whatever the region's protection says (loaders). */
+status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n, bool ignore_prot) MUST_CHECK;
+
+#endif

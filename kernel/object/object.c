@@ -1,0 +1,76 @@
+/* The head of every kernel object (object.h). */
+#include "object/object.h"
+
+#define OBJECT_TYPES 16
+#define ALWAYS (EV_HUP | EV_ERR)
+
+static uint64_t counts[OBJECT_TYPES]; /* [a] */
+
+void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
+{
+    ASSERT(type < OBJECT_TYPES);
+    o->type = type;
+    o->refs = 1;
+    o->ops = ops;
+    o->handles = 0;
+    o->events = 0;
+    spin_init(&o->watch_lock, RANK_WATCH);
+    list_init(&o->watches);
+    __atomic_fetch_add(&counts[type], 1, __ATOMIC_RELAXED);
+}
+
+void object_put(struct object *o)
+{
+    if (!o || __atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    ASSERT(list_empty(&o->watches));
+    __atomic_fetch_sub(&counts[o->type], 1, __ATOMIC_RELAXED);
+    o->ops->destroy(o);
+}
+
+void object_handle_added(struct object *o)
+{
+    __atomic_fetch_add(&o->handles, 1, __ATOMIC_RELAXED);
+}
+
+void object_handle_removed(struct object *o)
+{
+    if (__atomic_sub_fetch(&o->handles, 1, __ATOMIC_ACQ_REL) == 0 && o->ops->last_handle)
+        o->ops->last_handle(o);
+}
+
+void object_signal(struct object *o, uint32_t clear, uint32_t set)
+{
+    spin_lock(&o->watch_lock);
+    o->events = (o->events & ~clear) | set;
+    if (set)
+        LIST_FOR (n, &o->watches) {
+            struct watch *w = LIST_ENTRY(n, struct watch, node);
+            uint32_t hit = set & (w->events | ALWAYS);
+            if (hit)
+                w->fire(w, hit);
+        }
+    spin_unlock(&o->watch_lock);
+}
+
+void object_watch(struct object *o, struct watch *w)
+{
+    spin_lock(&o->watch_lock);
+    list_add_tail(&o->watches, &w->node);
+    uint32_t hit = o->events & (w->events | ALWAYS);
+    if (hit)
+        w->fire(w, hit);
+    spin_unlock(&o->watch_lock);
+}
+
+void object_unwatch(struct object *o, struct watch *w)
+{
+    spin_lock(&o->watch_lock);
+    list_del(&w->node);
+    spin_unlock(&o->watch_lock);
+}
+
+uint64_t object_count(uint32_t type)
+{
+    return type < OBJECT_TYPES ? __atomic_load_n(&counts[type], __ATOMIC_RELAXED) : 0;
+}

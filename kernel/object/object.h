@@ -1,0 +1,66 @@
+/*
+ * The head of every kernel object: type, references, readiness.
+ *
+ * Lifetime, told once. Whoever keeps a pointer holds a reference: a handle, a queue, a sleeping thread, a local
+ * variable of a system call. object_get and object_put pair up in one function, or the structure that keeps the
+ * pointer says so. A new object has one reference, its maker's. At 0 ops->destroy frees it.
+ *
+ * Handles are counted beside references: when the last handle of all processes closes, ops->last_handle tells the
+ * object that no program can reach it any more (a session's server hears of it); the memory may live on.
+ *
+ * Readiness (enum event) is kept here so that one port can wait for any object. Watchers are called with the
+ * object's watch lock held, and only take locks of higher rank (port, thread, run queue).
+ */
+#ifndef OBJECT_OBJECT_H
+#define OBJECT_OBJECT_H
+
+#include "klib/list.h"
+#include "klib/spinlock.h"
+
+struct object;
+
+struct object_ops {
+    void (*destroy)(struct object *o);     /* free it; nothing refers to it any more */
+    void (*last_handle)(struct object *o); /* may be NULL */
+};
+
+struct object {
+    uint32_t type;               /* [I] enum object_type */
+    uint32_t refs;               /* [a] */
+    const struct object_ops *ops; /* [I] */
+    uint32_t handles;            /* [a] handles in all processes, and in messages under way */
+    uint32_t events;             /* [w] readiness that holds now */
+    struct spinlock watch_lock;  /* w */
+    struct list watches;         /* [w] struct watch.node */
+};
+
+/* A registration for edges of an object's readiness. */
+struct watch {
+    struct list node;  /* [w] of the object */
+    uint32_t events;   /* [I] bits it is called for, and EV_HUP and EV_ERR always */
+    void (*fire)(struct watch *w, uint32_t events);
+};
+
+void object_init(struct object *o, uint32_t type, const struct object_ops *ops);
+
+static inline void object_get(struct object *o)
+{
+    __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+}
+/* Drop a reference; may destroy. NULL is allowed. No spinlock is held. */
+void object_put(struct object *o);
+
+void object_handle_added(struct object *o);
+/* A handle is gone; calls last_handle at the last. The caller holds a reference and no spinlock. */
+void object_handle_removed(struct object *o);
+
+/* Clear, then set readiness bits; each bit set is an edge, also if it was set already. */
+void object_signal(struct object *o, uint32_t clear, uint32_t set);
+/* Start watching; fires at once for bits that hold already. The watch and the object outlive the registration. */
+void object_watch(struct object *o, struct watch *w);
+void object_unwatch(struct object *o, struct watch *w);
+
+/* Objects that exist, by type (machine_info). */
+uint64_t object_count(uint32_t type);
+
+#endif

@@ -1,0 +1,318 @@
+/* Handle tables (handle.h). */
+#include "proc/handle.h"
+#include "klib/string.h"
+#include "mm/heap.h"
+#include "proc/process.h"
+
+/* High handle: HANDLE_HIGH | generation << 14 | index. */
+#define INDEX_BITS 14
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
+#define LOW_FLAGS  (HANDLE_FD | HANDLE_EXACT)
+
+static uint64_t total; /* [a] */
+
+uint64_t handle_total(void)
+{
+    return __atomic_load_n(&total, __ATOMIC_RELAXED);
+}
+
+void handle_table_init(struct handle_table *t)
+{
+    spin_init(&t->lock, RANK_HANDLES);
+}
+
+static handle_t high_number(uint32_t index, uint16_t generation)
+{
+    return (handle_t)(HANDLE_HIGH | (uint32_t)generation << INDEX_BITS | index);
+}
+
+/* The entry of a number that is in use, or NULL. */
+static struct handle_entry *entry_of(struct handle_table *t, handle_t h)
+{
+    struct handle_entry *e;
+    if (h & HANDLE_HIGH) {
+        uint32_t index = (uint32_t)h & INDEX_MASK;
+        if (h < 0 || index >= t->high_count)
+            return NULL;
+        e = &t->high[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
+        if (e->generation != (uint16_t)((uint32_t)h >> INDEX_BITS))
+            return NULL;
+    } else {
+        if ((uint32_t)h >= HANDLE_FD_MAX || !t->low[(uint32_t)h / HANDLE_CHUNK])
+            return NULL;
+        e = &t->low[(uint32_t)h / HANDLE_CHUNK][(uint32_t)h % HANDLE_CHUNK];
+    }
+    return e->obj ? e : NULL;
+}
+
+/* ---- adding ---- */
+
+static struct handle_entry *low_entry(struct handle_table *t, uint32_t number)
+{
+    struct handle_entry **chunk = &t->low[number / HANDLE_CHUNK];
+    if (!*chunk)
+        *chunk = kzalloc(PAGE_SIZE);
+    return *chunk ? &(*chunk)[number % HANDLE_CHUNK] : NULL;
+}
+
+static int lowest_free(const struct handle_table *t, uint32_t from)
+{
+    for (uint32_t n = from; n < HANDLE_FD_MAX; n++)
+        if (!(t->low_used[n / 64] >> (n % 64) & 1))
+            return (int)n;
+    return -EMFILE;
+}
+
+static handle_t new_low(struct handle_table *t, int32_t at, struct handle_entry **e)
+{
+    int n = lowest_free(t, (uint32_t)at);
+    if (n < 0)
+        return n;
+    *e = low_entry(t, (uint32_t)n);
+    if (!*e)
+        return -ENOMEM;
+    t->low_used[n / 64] |= 1ull << (n % 64);
+    return n;
+}
+
+static handle_t new_high(struct handle_table *t, struct handle_entry **e)
+{
+    uint32_t index;
+    if (t->high_free) {
+        index = t->high_free - 1;
+        *e = &t->high[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
+        t->high_free = (*e)->next_free;
+    } else {
+        index = t->high_count;
+        if (index == HANDLE_HIGH_CHUNKS * HANDLE_CHUNK)
+            return -EMFILE;
+        struct handle_entry **chunk = &t->high[index / HANDLE_CHUNK];
+        if (!*chunk && !(*chunk = kzalloc(PAGE_SIZE)))
+            return -ENOMEM;
+        *e = &(*chunk)[index % HANDLE_CHUNK];
+        t->high_count++;
+    }
+    return high_number(index, (*e)->generation);
+}
+
+/* Put obj, whose reference and handle count are passed in, into a new entry. */
+static handle_t insert(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
+{
+    struct handle_entry *e = NULL;
+    spin_lock(&t->lock);
+    handle_t h = t->closed ? -ESRCH : flags & LOW_FLAGS ? new_low(t, at, &e) : new_high(t, &e);
+    if (h >= 0) {
+        e->obj = obj;
+        e->rights = rights;
+        e->links = NULL;
+        t->open++;
+        __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&t->lock);
+    return h;
+}
+
+handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
+{
+    if ((flags & ~LOW_FLAGS) || flags == LOW_FLAGS || (flags && (at < 0 || at >= (int32_t)HANDLE_FD_MAX)))
+        return -EINVAL;
+    object_get(obj);
+    object_handle_added(obj);
+    if (flags & HANDLE_EXACT)
+        (void)handle_close_in(t, at);
+    handle_t h = insert(t, obj, rights, flags, at);
+    if (h < 0) {
+        object_handle_removed(obj);
+        object_put(obj);
+    }
+    return h;
+}
+
+handle_t handle_add_grant(struct handle_table *t, struct grant *g)
+{
+    handle_t h = insert(t, g->obj, g->rights, 0, 0);
+    if (h >= 0)
+        g->obj = NULL;
+    return h;
+}
+
+void grant_drop(struct grant *g)
+{
+    if (!g->obj)
+        return;
+    object_handle_removed(g->obj);
+    object_put(g->obj);
+    g->obj = NULL;
+}
+
+handle_t handle_give(struct object *obj, uint32_t rights)
+{
+    handle_t h = handle_add(&current_thread()->process->handles, obj, rights, 0, 0);
+    if (h < 0) { /* never reachable: let it end as if its last handle had closed */
+        object_handle_added(obj);
+        object_handle_removed(obj);
+    }
+    object_put(obj);
+    return h;
+}
+
+/* ---- closing ---- */
+
+/* Empty an entry; what it held is the caller's to let go. The lock is held. */
+static void release(struct handle_table *t, handle_t h, struct handle_entry *e, struct grant *g, struct handle_link **links)
+{
+    *g = (struct grant){e->obj, e->rights};
+    *links = e->links;
+    e->obj = NULL;
+    e->links = NULL;
+    if (h & HANDLE_HIGH) {
+        uint32_t index = (uint32_t)h & INDEX_MASK;
+        e->generation++;
+        e->next_free = (uint16_t)t->high_free;
+        t->high_free = index + 1;
+    } else {
+        t->low_used[h / 64] &= ~(1ull << (h % 64));
+    }
+    t->open--;
+    __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
+}
+
+static void let_go(struct grant *g, struct handle_link *links)
+{
+    while (links) {
+        struct handle_link *next = links->next;
+        links->closed(links);
+        links = next;
+    }
+    grant_drop(g);
+}
+
+static status_t close_matching(struct handle_table *t, handle_t h, const struct object *obj)
+{
+    struct grant g;
+    struct handle_link *links;
+    spin_lock(&t->lock);
+    struct handle_entry *e = entry_of(t, h);
+    if (!e || (obj && e->obj != obj)) {
+        spin_unlock(&t->lock);
+        return -EBADF;
+    }
+    release(t, h, e, &g, &links);
+    spin_unlock(&t->lock);
+    let_go(&g, links);
+    return OK;
+}
+
+status_t handle_close_in(struct handle_table *t, handle_t h)
+{
+    return close_matching(t, h, NULL);
+}
+
+void handle_close_if(struct handle_table *t, handle_t h, const struct object *obj)
+{
+    (void)close_matching(t, h, obj);
+}
+
+void handle_table_destroy(struct handle_table *t)
+{
+    spin_lock(&t->lock);
+    t->closed = true;
+    spin_unlock(&t->lock);
+    for (uint32_t n = 0; n < HANDLE_FD_MAX; n++)
+        if (t->low_used[n / 64] >> (n % 64) & 1)
+            (void)handle_close_in(t, (handle_t)n);
+    for (uint32_t i = 0; i < t->high_count; i++) {
+        struct handle_entry *e = &t->high[i / HANDLE_CHUNK][i % HANDLE_CHUNK];
+        if (e->obj)
+            (void)handle_close_in(t, high_number(i, e->generation));
+    }
+    for (uint32_t i = 0; i < HANDLE_LOW_CHUNKS; i++)
+        kfree(t->low[i]);
+    for (uint32_t i = 0; i < HANDLE_HIGH_CHUNKS; i++)
+        kfree(t->high[i]);
+    memset(t->low, 0, sizeof t->low);
+    memset(t->high, 0, sizeof t->high);
+    t->high_count = 0;
+}
+
+/* ---- looking up ---- */
+
+static status_t look_up(handle_t h, uint32_t type, uint32_t rights, struct grant *g)
+{
+    struct handle_table *t = &current_thread()->process->handles;
+    status_t st = OK;
+    spin_lock(&t->lock);
+    struct handle_entry *e = entry_of(t, h);
+    if (UNLIKELY(!e))
+        st = -EBADF;
+    else if (UNLIKELY(type && e->obj->type != type))
+        st = -ENODEV;
+    else if (UNLIKELY((e->rights & rights) != rights))
+        st = -EACCES;
+    else {
+        g->obj = e->obj;
+        g->rights = e->rights;
+        object_get(e->obj);
+    }
+    spin_unlock(&t->lock);
+    return st;
+}
+
+status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **out)
+{
+    struct grant g;
+    status_t st = look_up(h, type, rights, &g);
+    if (st == OK)
+        *out = g.obj;
+    return st;
+}
+
+status_t handle_get_grant(handle_t h, uint32_t type, uint32_t need, struct grant *g)
+{
+    status_t st = look_up(h, type, need, g);
+    if (st == OK)
+        object_handle_added(g->obj);
+    return st;
+}
+
+status_t handle_inspect(handle_t h, uint32_t *type, uint32_t *rights)
+{
+    struct handle_table *t = &current_thread()->process->handles;
+    spin_lock(&t->lock);
+    struct handle_entry *e = entry_of(t, h);
+    if (e) {
+        *type = e->obj->type;
+        *rights = e->rights;
+    }
+    spin_unlock(&t->lock);
+    return e ? OK : -EBADF;
+}
+
+status_t handle_link_add(handle_t h, const struct object *obj, struct handle_link *l)
+{
+    struct handle_table *t = &current_thread()->process->handles;
+    spin_lock(&t->lock);
+    struct handle_entry *e = entry_of(t, h);
+    bool same = e && e->obj == obj;
+    if (same) {
+        l->next = e->links;
+        e->links = l;
+    }
+    spin_unlock(&t->lock);
+    return same ? OK : -EBADF;
+}
+
+bool handle_link_remove(struct process *p, handle_t h, struct handle_link *l)
+{
+    bool found = false;
+    spin_lock(&p->handles.lock);
+    struct handle_entry *e = entry_of(&p->handles, h);
+    for (struct handle_link **at = e ? &e->links : NULL; at && *at; at = &(*at)->next)
+        if (*at == l) {
+            *at = l->next;
+            found = true;
+            break;
+        }
+    spin_unlock(&p->handles.lock);
+    return found;
+}

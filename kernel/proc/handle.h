@@ -1,0 +1,89 @@
+/*
+ * Handle tables.
+ *
+ * A table has two ranges: low numbers (file descriptors), given lowest free first, and high ones, which carry a
+ * generation so that a stale number is caught. An entry keeps a reference and counts as a handle of its object.
+ */
+#ifndef PROC_HANDLE_H
+#define PROC_HANDLE_H
+
+#include "object/object.h"
+
+#define HANDLE_CHUNK 128u                 /* entries in one page */
+#define HANDLE_LOW_CHUNKS (HANDLE_FD_MAX / HANDLE_CHUNK)
+#define HANDLE_HIGH_CHUNKS 128u           /* at most 16384 high handles */
+
+struct process;
+
+/* Something that ends when a handle is closed (a port's registration). */
+struct handle_link {
+    struct handle_link *next;
+    void (*closed)(struct handle_link *l); /* the handle is gone; no spinlock held */
+};
+
+struct handle_entry {
+    struct object *obj;          /* NULL: free */
+    uint32_t rights;
+    uint16_t generation;         /* high range */
+    uint16_t next_free;          /* high range: index + 1 of the next free entry */
+    struct handle_link *links;
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct handle_entry) * HANDLE_CHUNK == PAGE_SIZE, "a chunk is a page");
+
+struct handle_table {
+    struct spinlock lock;
+    struct handle_entry *low[HANDLE_LOW_CHUNKS];
+    struct handle_entry *high[HANDLE_HIGH_CHUNKS];
+    uint64_t low_used[HANDLE_FD_MAX / 64]; /* bit set: number in use */
+    uint32_t high_count;                   /* high entries made so far */
+    uint32_t high_free;                    /* index + 1 of the first free one */
+    uint32_t open;                         /* handles in use */
+    bool closed;                           /* the process is ending: nothing can be added */
+};
+
+/* An object with rights, on its way between tables: keeps a reference and counts as a handle. */
+struct grant {
+    struct object *obj;
+    uint32_t rights;
+};
+
+void handle_table_init(struct handle_table *t);
+/* Close everything, for good, and free the table's memory. */
+void handle_table_destroy(struct handle_table *t);
+
+/*
+ * Add a handle to obj (the caller keeps its own reference). flags and at: handle_flags of the ABI.
+ * Returns the number, -EMFILE, -ENOMEM, -EINVAL (flags), -ESRCH (table closed).
+ */
+handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at) MUST_CHECK;
+/* The same from a grant, which is used up on success. */
+handle_t handle_add_grant(struct handle_table *t, struct grant *g) MUST_CHECK;
+/* Let go of a grant that was not used. */
+void grant_drop(struct grant *g);
+
+/* Close a handle; -EBADF. */
+status_t handle_close_in(struct handle_table *t, handle_t h);
+/* Close h only if it still stands for obj (a moved handle). */
+void handle_close_if(struct handle_table *t, handle_t h, const struct object *obj);
+
+/*
+ * Look a handle of the calling process up: -EBADF, then -ENODEV (wrong type; type 0 takes any), then -EACCES.
+ * *out gets a reference.
+ */
+status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **out) MUST_CHECK;
+/* The same, and the rights it has, for passing it on. The grant keeps the reference. */
+status_t handle_get_grant(handle_t h, uint32_t type, uint32_t need, struct grant *g) MUST_CHECK;
+/* Type and rights; -EBADF. */
+status_t handle_inspect(handle_t h, uint32_t *type, uint32_t *rights) MUST_CHECK;
+/* Hang l on a handle of the calling process that still stands for obj; -EBADF. */
+status_t handle_link_add(handle_t h, const struct object *obj, struct handle_link *l) MUST_CHECK;
+/* Take l off again; false: the handle's closing has got it already. */
+bool handle_link_remove(struct process *p, handle_t h, struct handle_link *l);
+
+/* Add a handle to a new object in the calling process; drops the caller's reference in any case. */
+handle_t handle_give(struct object *obj, uint32_t rights) MUST_CHECK;
+/* Open handles in all processes. */
+uint64_t handle_total(void);
+
+#endif

@@ -1,0 +1,174 @@
+/* Jobs (process.h). One lock guards the whole tree: it changes when processes come and go, not on hot paths. */
+#include "mm/heap.h"
+#include "proc/job.h"
+
+static struct spinlock lock = SPINLOCK_INIT(RANK_JOB);
+static struct job *root;
+
+static void destroy(struct object *o)
+{
+    struct job *j = CONTAINER(o, struct job, obj);
+    ASSERT(list_empty(&j->children) && list_empty(&j->processes));
+    if (j->parent) {
+        spin_lock(&lock);
+        list_del(&j->sibling);
+        spin_unlock(&lock);
+        object_put(&j->parent->obj);
+    }
+    kfree(j);
+}
+
+static const struct object_ops ops = {.destroy = destroy};
+
+struct job *job_create(struct job *parent, status_t *st)
+{
+    struct job *j = kzalloc(sizeof *j);
+    *st = -ENOMEM;
+    if (!j)
+        return NULL;
+    object_init(&j->obj, OBJ_JOB, &ops);
+    list_init(&j->children);
+    list_init(&j->sibling);
+    list_init(&j->processes);
+    if (parent) {
+        spin_lock(&lock);
+        *st = parent->killed ? -ESRCH : parent->depth == JOB_DEPTH_MAX ? -ENOMEM : OK;
+        if (*st == OK) {
+            object_get(&parent->obj);
+            j->parent = parent;
+            j->depth = parent->depth + 1;
+            list_add_tail(&parent->children, &j->sibling);
+        }
+        spin_unlock(&lock);
+        if (*st != OK) {
+            object_put(&j->obj);
+            return NULL;
+        }
+    }
+    *st = OK;
+    return j;
+}
+
+void job_init(void)
+{
+    status_t st;
+    root = job_create(NULL, &st);
+    if (!root)
+        panic(PANIC_MEMORY, "no memory for the root job");
+}
+
+struct job *job_root(void)
+{
+    return root;
+}
+
+status_t job_add_process(struct job *j, struct process *p)
+{
+    spin_lock(&lock);
+    status_t st = j->killed ? -ESRCH : OK;
+    if (st == OK)
+        list_add_tail(&j->processes, &p->job_node);
+    spin_unlock(&lock);
+    return st;
+}
+
+void job_remove_process(struct job *j, struct process *p)
+{
+    spin_lock(&lock);
+    list_del(&p->job_node);
+    bool empty = list_empty(&j->processes) && list_empty(&j->children);
+    spin_unlock(&lock);
+    if (empty)
+        object_signal(&j->obj, 0, EV_EXITED);
+}
+
+/* Call fn on the processes of j and below until it returns true; that process, or NULL. The lock is held. */
+static struct process *each(struct job *j, bool (*fn)(struct process *p, void *arg), void *arg)
+{
+    LIST_FOR (n, &j->processes) {
+        struct process *p = LIST_ENTRY(n, struct process, job_node);
+        if (fn(p, arg))
+            return p;
+    }
+    LIST_FOR (n, &j->children) {
+        struct process *p = each(LIST_ENTRY(n, struct job, sibling), fn, arg);
+        if (p)
+            return p;
+    }
+    return NULL;
+}
+
+static void mark_killed(struct job *j)
+{
+    j->killed = true;
+    LIST_FOR (n, &j->children)
+        mark_killed(LIST_ENTRY(n, struct job, sibling));
+}
+
+/* A process that is not ending yet and can be referred to; its last reference may be going right now. */
+static bool take_living(struct process *p, void *arg)
+{
+    (void)arg;
+    if (__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) >= PROC_DYING)
+        return false;
+    object_get(&p->obj);
+    return true;
+}
+
+void job_kill(struct job *j)
+{
+    spin_lock(&lock);
+    mark_killed(j);
+    for (struct process *p; (p = each(j, take_living, NULL));) {
+        spin_unlock(&lock);
+        process_kill(p, 9);
+        object_put(&p->obj);
+        spin_lock(&lock);
+    }
+    spin_unlock(&lock);
+}
+
+struct listing {
+    uint64_t *pids;
+    size_t room, count;
+};
+
+static bool list_one(struct process *p, void *arg)
+{
+    struct listing *l = arg;
+    size_t kept = l->count < l->room ? l->count : l->room, at = kept;
+    l->count++;
+    while (at > 0 && l->pids[at - 1] > p->pid)
+        at--;
+    if (at >= l->room)
+        return false;
+    for (size_t i = kept < l->room ? kept : l->room - 1; i > at; i--)
+        l->pids[i] = l->pids[i - 1];
+    l->pids[at] = p->pid;
+    return false;
+}
+
+size_t job_list(struct job *j, uint64_t *pids, size_t n)
+{
+    struct listing l = {pids, n, 0};
+    spin_lock(&lock);
+    each(j, list_one, &l);
+    spin_unlock(&lock);
+    return l.count;
+}
+
+static bool has_pid(struct process *p, void *arg)
+{
+    if (p->pid != *(uint64_t *)arg)
+        return false;
+    object_get(&p->obj);
+    return true;
+}
+
+struct process *job_find(struct job *j, uint64_t pid)
+{
+    spin_lock(&lock);
+    struct process *p = each(j, has_pid, &pid);
+    spin_unlock(&lock);
+    return p;
+}

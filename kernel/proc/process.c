@@ -1,0 +1,227 @@
+/* Processes (process.h). */
+#include "klib/printf.h"
+#include "klib/string.h"
+#include "mm/heap.h"
+#include "proc/job.h"
+#include "x86/clock.h"
+#include "x86/switch.h"
+
+static uint64_t next_pid = 1; /* [a] */
+static void (*thread_exit_hook)(struct thread *t);
+
+static void destroy(struct object *o)
+{
+    struct process *p = CONTAINER(o, struct process, obj);
+    ASSERT(p->state == PROC_DEAD && !p->aspace && list_empty(&p->job_node));
+    object_put(&p->job->obj);
+    kfree(p);
+}
+
+/* Nobody can give it a first thread any more. */
+static void last_handle(struct object *o)
+{
+    struct process *p = CONTAINER(o, struct process, obj);
+    spin_lock(&p->lock);
+    bool unborn = p->state == PROC_NEW;
+    spin_unlock(&p->lock);
+    if (unborn)
+        process_kill(p, 9);
+}
+
+static const struct object_ops ops = {.destroy = destroy, .last_handle = last_handle};
+
+struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st)
+{
+    struct process *p = kzalloc(sizeof *p);
+    *st = -ENOMEM;
+    if (!p)
+        return NULL;
+    p->aspace = aspace_create();
+    if (!p->aspace) {
+        kfree(p);
+        return NULL;
+    }
+    object_init(&p->obj, OBJ_PROCESS, &ops);
+    spin_init(&p->lock, RANK_PROCESS);
+    list_init(&p->threads);
+    list_init(&p->job_node);
+    handle_table_init(&p->handles);
+    str_copy(p->name, name, sizeof p->name);
+    p->pid = __atomic_fetch_add(&next_pid, 1, __ATOMIC_RELAXED);
+    p->ppid = maker;
+    p->start_ns = clock_ns();
+    object_get(&j->obj);
+    p->job = j;
+    *st = job_add_process(j, p);
+    if (*st == OK)
+        return p;
+    aspace_destroy(p->aspace);
+    p->aspace = NULL;
+    p->state = PROC_DEAD;
+    object_put(&p->obj);
+    return NULL;
+}
+
+/* ---- threads ---- */
+
+static void enter_user(void *arg)
+{
+    struct user_start s = *(struct user_start *)arg;
+    kfree(arg);
+    if (thread_killed(current_thread()))
+        process_thread_exit();
+    user_enter(s.entry, s.stack, s.arg);
+}
+
+status_t process_thread_start(struct process *p, const struct user_start *s, struct thread **out)
+{
+    struct user_start *start = kmalloc(sizeof *start);
+    struct thread *t = start ? thread_create_user(p->name, p->aspace, enter_user, start) : NULL;
+    if (!t) {
+        kfree(start);
+        return -ENOMEM;
+    }
+    *start = *s;
+    t->fs_base = s->tls;
+    spin_lock(&p->lock);
+    bool alive = p->state < PROC_DYING;
+    if (alive) {
+        object_get(&p->obj);
+        t->process = p;
+        p->state = PROC_RUNNING;
+        p->thread_count++;
+        list_add_tail(&p->threads, &t->process_node);
+    }
+    spin_unlock(&p->lock);
+    if (!alive) {
+        kfree(start);
+        object_put(&t->obj);
+        return -ESRCH;
+    }
+    thread_start(t);
+    *out = t;
+    return OK;
+}
+
+/* Give back all that the process had; its threads are gone. */
+static void take_down(struct process *p)
+{
+    struct aspace *as = p->aspace;
+    handle_table_destroy(&p->handles);
+    p->aspace = NULL;
+    aspace_destroy(as);
+    if (p->critical)
+        panic(PANIC_SVCMAN, "%s ended with status 0x%x", p->name, p->status);
+    spin_lock(&p->lock);
+    p->state = PROC_DEAD;
+    spin_unlock(&p->lock);
+    job_remove_process(p->job, p);
+    object_signal(&p->obj, 0, EV_EXITED);
+}
+
+/* Who keeps the address space from being taken down. The lock is held. */
+static uint32_t users(const struct process *p)
+{
+    return p->thread_count + p->holds;
+}
+
+void process_kill(struct process *p, uint32_t status)
+{
+    spin_lock(&p->lock);
+    bool first = p->state < PROC_DYING;
+    bool empty = users(p) == 0;
+    if (first) {
+        p->state = PROC_DYING;
+        p->status = status;
+        LIST_FOR (n, &p->threads)
+            thread_kill(LIST_ENTRY(n, struct thread, process_node));
+    }
+    spin_unlock(&p->lock);
+    if (first && empty)
+        take_down(p);
+}
+
+status_t process_hold(struct process *p)
+{
+    spin_lock(&p->lock);
+    status_t st = p->state < PROC_DYING ? OK : -ESRCH;
+    if (st == OK)
+        p->holds++;
+    spin_unlock(&p->lock);
+    return st;
+}
+
+void process_release(struct process *p)
+{
+    spin_lock(&p->lock);
+    p->holds--;
+    bool last = users(p) == 0 && p->state == PROC_DYING;
+    spin_unlock(&p->lock);
+    if (last)
+        take_down(p);
+}
+
+void process_thread_exit(void)
+{
+    struct thread *t = current_thread();
+    struct process *p = t->process;
+    if (thread_exit_hook)
+        thread_exit_hook(t);
+    spin_lock(&p->lock);
+    list_del(&t->process_node);
+    p->cpu_ns += thread_cpu_ns(t);
+    p->thread_count--;
+    if (p->thread_count == 0 && p->state == PROC_RUNNING)
+        p->state = PROC_DYING; /* its last thread ended by itself: status 0 */
+    bool last = users(p) == 0;
+    spin_unlock(&p->lock);
+    t->aspace = NULL;
+    if (last)
+        take_down(p);
+    t->process = NULL;
+    object_put(&p->obj);
+    thread_exit();
+}
+
+void process_set_thread_exit_hook(void (*fn)(struct thread *t))
+{
+    thread_exit_hook = fn;
+}
+
+void process_init(void)
+{
+    job_init();
+    thread_set_kill_handler(process_thread_exit);
+}
+
+/* ---- looking at them ---- */
+
+void process_describe(struct process *p, struct process_info *info)
+{
+    *info = (struct process_info){.pid = p->pid, .ppid = p->ppid, .start_ns = p->start_ns};
+    str_copy((char *)info->name, p->name, sizeof info->name);
+    spin_lock(&p->lock);
+    info->state = p->state;
+    info->status = p->state == PROC_DEAD ? p->status : 0;
+    info->threads = p->thread_count;
+    info->handles = p->handles.open;
+    info->pages = p->state < PROC_DYING ? p->aspace->pages : 0;
+    info->cpu_ns = p->cpu_ns;
+    LIST_FOR (n, &p->threads)
+        info->cpu_ns += thread_cpu_ns(LIST_ENTRY(n, struct thread, process_node));
+    spin_unlock(&p->lock);
+}
+
+status_t process_get(handle_t h, uint32_t rights, struct process **out)
+{
+    if (h == HANDLE_SELF) {
+        *out = process_current();
+        object_get(&(*out)->obj);
+        return OK;
+    }
+    struct object *o;
+    status_t st = handle_get(h, OBJ_PROCESS, rights, &o);
+    if (st == OK)
+        *out = CONTAINER(o, struct process, obj);
+    return st;
+}

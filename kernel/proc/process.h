@@ -1,0 +1,97 @@
+/*
+ * Jobs and processes.
+ *
+ * A job is a folder of processes and jobs; killing it ends all that is in it. A process is an address space, a
+ * handle table and threads. It ends when its last thread has: that thread takes the process down (handles, memory),
+ * then EV_EXITED is signalled. A thread keeps a reference on its process; a job keeps none on its processes.
+ */
+#ifndef PROC_PROCESS_H
+#define PROC_PROCESS_H
+
+#include "mm/vm.h"
+#include "proc/handle.h"
+#include "sched/thread.h"
+
+#define JOB_DEPTH_MAX 32u /* the tree is walked by recursion */
+
+struct job {
+    struct object obj;
+    uint32_t depth;         /* [I] 0: the root */
+    struct job *parent;     /* [I] holds a reference; NULL: the root */
+    struct list children;   /* [jobs lock] struct job.sibling */
+    struct list sibling;
+    struct list processes;  /* [jobs lock] struct process.job_node */
+    bool killed;            /* [jobs lock] nothing can be made in it any more */
+};
+
+struct process {
+    struct object obj;
+    uint64_t pid, ppid;      /* [I] */
+    char name[NAME_LEN];     /* [I] */
+    struct job *job;         /* [I] holds a reference */
+    struct aspace *aspace;   /* [I] until the end */
+    struct spinlock lock;    /* p */
+    uint32_t state;          /* [p] enum process_state */
+    uint32_t status;         /* [p] exit status in Linux's wait encoding */
+    uint32_t thread_count;   /* [p] */
+    uint32_t holds;          /* [p] calls of other processes at work on the address space */
+    struct list threads;     /* [p] struct thread.process_node */
+    struct list job_node;    /* [jobs lock] */
+    uint64_t cpu_ns;         /* [p] of threads that have ended */
+    uint64_t start_ns;       /* [I] */
+    bool critical;           /* [I] its end is the machine's */
+    struct handle_table handles;
+};
+
+/* Make the root job and prepare for processes. */
+void process_init(void);
+struct job *job_root(void);
+/* NULL with *st: -ENOMEM (also: nested too deep), or -ESRCH when the parent was killed. */
+struct job *job_create(struct job *parent, status_t *st);
+void job_kill(struct job *j);
+/* Store up to n process numbers of the job and the jobs in it, lowest first; how many there are. */
+size_t job_list(struct job *j, uint64_t *pids, size_t n);
+/* The process with that number in the job or below, with a reference, or NULL. */
+struct process *job_find(struct job *j, uint64_t pid);
+
+/* A process without threads. maker: number of the process that asks, 0 for the kernel. */
+struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st);
+/*
+ * A thread of p starting at entry in user mode; *out has a reference. -ESRCH: p is ending; -ENOMEM.
+ */
+struct user_start {
+    uintptr_t entry, stack, tls;
+    uint64_t arg;
+};
+status_t process_thread_start(struct process *p, const struct user_start *s, struct thread **out) MUST_CHECK;
+/* Keep p's address space from ending while another process works on it; -ESRCH: it is ending. Paired with process_release. */
+status_t process_hold(struct process *p) MUST_CHECK;
+void process_release(struct process *p);
+/* End p with a status in wait encoding; harmless when it is ending already. */
+void process_kill(struct process *p, uint32_t status);
+/* End the calling thread; the last one takes the process down. */
+void process_thread_exit(void) NORETURN;
+/* What a room above has to clean up when a user thread ends; called in that thread. */
+void process_set_thread_exit_hook(void (*fn)(struct thread *t));
+void process_describe(struct process *p, struct process_info *info);
+static inline struct process *process_current(void)
+{
+    return current_thread()->process;
+}
+/* The process a handle stands for (HANDLE_SELF: the caller), with a reference. */
+status_t process_get(handle_t h, uint32_t rights, struct process **out) MUST_CHECK;
+
+/* ---- the first process (first.c) ---- */
+
+/*
+ * Load the program `path` of the initrd (cpio newc at phys, size bytes) as the first process and start it with the
+ * given handles as its start handles. Panics when that cannot be done: there is no system without it.
+ */
+struct first_handle {
+    uint32_t kind; /* enum start_kind */
+    struct object *obj;
+    uint32_t rights;
+};
+void process_start_first(const char *path, const void *initrd, uint64_t size, const struct first_handle *h, size_t n);
+
+#endif

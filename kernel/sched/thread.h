@@ -1,0 +1,136 @@
+/*
+ * Threads, the scheduler and sleeping.
+ *
+ * Each CPU has a run queue of ready threads, served round-robin; a thread runs for at most SLICE_NS while others
+ * are ready. The timer is one-shot: with one runnable thread and no time-out nothing ticks.
+ *
+ * Sleeping. The state that a sleeper waits for is guarded by a spinlock of its owner (endpoint, port, device). The
+ * sleeper links itself into a wait queue under that lock and calls wait_sleep(), which lets go of the lock and takes
+ * it again after waking. Wakers hold the lock too, take a thread from the queue and thread_wake() it. A time-out
+ * or a kill wakes the thread without that lock: whoever wakes first decides the result (thread->wait_result), and
+ * the sleeper, once it has the lock again, takes itself out of the queue if it is still in it. Hence a waker that
+ * finds a thread in a queue must check that its thread_wake() succeeded.
+ */
+#ifndef SCHED_THREAD_H
+#define SCHED_THREAD_H
+
+#include "klib/tree.h"
+#include "object/object.h"
+
+#define SLICE_NS 10000000ull
+
+struct process;
+struct aspace;
+
+enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
+
+/* Bits of thread->work, seen to before the thread returns to user mode. */
+#define WORK_RESCHED 1u /* another thread should run */
+#define WORK_KILL    2u /* the thread must end */
+
+/* ---- timers (timer.c) ---- */
+
+struct timer {
+    struct tree_node node; /* [timer queue] key: deadline, made unique */
+    uint64_t deadline;     /* ns of clock_ns */
+    bool armed;            /* [timer queue] */
+    void (*fire)(struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
+};
+void timer_init(struct timer *t, void (*fire)(struct timer *t));
+/* Arm (again) for deadline in ns of clock_ns(). */
+void timer_arm(struct timer *t, uint64_t deadline);
+/* Disarm; fire is not running any more when this returns. Not from fire itself. */
+void timer_cancel(struct timer *t);
+
+/* ---- threads ---- */
+
+struct wait_queue {
+    struct list threads; /* struct thread.wait_node; guarded by the owner's lock */
+};
+
+struct thread {
+    struct object obj;
+    uint32_t work;             /* [a] WORK_ bits; the assembly in entry/ reads it */
+    uint32_t state;            /* [t] enum thread_state */
+    uintptr_t context;         /* saved stack pointer while not running */
+    uintptr_t kstack;          /* [I] top of the kernel stack */
+    struct aspace *aspace;     /* [I] NULL: kernel thread */
+    struct process *process;   /* [I] NULL: kernel thread; holds a reference */
+    void *fpu;                 /* save area, NULL: kernel thread */
+    uint64_t fs_base;          /* of user mode */
+    uint64_t id;               /* [I] unique, never used again */
+    struct spinlock lock;      /* t */
+    struct list ready_node;    /* [run queue] */
+    struct list process_node;  /* [process] */
+    struct list wait_node;     /* [owner of the wait queue] */
+    int wait_result;           /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
+    bool wait_interruptible;   /* [t] a kill ends the sleep */
+    struct timer wait_timer;
+    uint64_t cpu_ns, started;  /* time used before, and clock_ns at the last switch to it */
+    uint64_t slice_end;        /* clock_ns */
+    void (*entry)(void *arg);  /* kernel entry */
+    void *entry_arg;
+    uint32_t *exit_clear;      /* user address to clear at the end, or NULL */
+    struct msg_slot *msg;      /* [I] once made: message buffer and call state, owned by ipc */
+    char name[NAME_LEN];
+};
+#include "sched/thread_offsets.h"
+_Static_assert(offsetof(struct thread, work) == THREAD_WORK_OFFSET, "entry/syscall.S");
+
+/* Make the run queue and the idle thread of the boot CPU; the caller becomes a thread itself. */
+void sched_init(void);
+/* A kernel thread that will run entry(arg); started by thread_start. NULL when memory is out. */
+struct thread *thread_create_kernel(const char *name, void (*entry)(void *), void *arg);
+/*
+ * A thread of a process (the caller links it into the process and gives thread->process its reference), which begins
+ * in the kernel at entry(arg) and goes to user mode from there.
+ */
+struct thread *thread_create_user(const char *name, struct aspace *as, void (*entry)(void *), void *arg);
+void thread_start(struct thread *t);
+/* End the calling thread. Its maker's reference is not dropped here. */
+void thread_exit(void) NORETURN;
+/* Let another ready thread run; returns when this one is chosen again. */
+void thread_yield(void);
+/* Ask a thread to end at its next way out of the kernel; wakes it from interruptible sleep. */
+void thread_kill(struct thread *t);
+static inline bool thread_killed(const struct thread *t)
+{
+    return __atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & WORK_KILL;
+}
+/* Called with interrupts on when a thread with work bits is about to return to user mode (entry/). */
+void thread_user_work(void);
+/* What thread_user_work calls for WORK_KILL; set by proc, does not return. */
+void thread_set_kill_handler(void (*fn)(void));
+/* Called by entry/trap.c at the end of an interrupt that may preempt: interrupts were on, no lock is held. */
+void thread_preempt(void);
+/* Time the CPUs were idle, ns. */
+uint64_t sched_idle_ns(void);
+/* CPU time used by a thread, ns. */
+uint64_t thread_cpu_ns(const struct thread *t);
+
+/* ---- sleeping (wait.c) ---- */
+
+static inline void wait_queue_init(struct wait_queue *q)
+{
+    list_init(&q->threads);
+}
+#define WAIT_FOREVER UINT64_MAX
+/*
+ * Sleep on q until woken. lock guards q and is held, and is held again on return. deadline: clock_ns or WAIT_FOREVER.
+ * Returns what the waker passed (0 and up or its errno), -ETIMEDOUT, or -EINTR when the thread is to be killed.
+ */
+int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
+/* As wait_sleep, but a kill does not end the sleep: for work that must be seen to its end (DMA under way). */
+int wait_sleep_uninterruptible(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
+/*
+ * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.
+ * The caller holds a reference or a lock that keeps t alive (being in a queue counts).
+ */
+bool thread_wake(struct thread *t, int result);
+/* Wake the first thread of q that still sleeps; it is taken out. NULL if there is none. */
+struct thread *wait_wake_one(struct wait_queue *q, int result);
+void wait_wake_all(struct wait_queue *q, int result);
+/* Deadline from a relative time-out in ns as system calls have it: negative is never. */
+uint64_t deadline_from(int64_t timeout_ns);
+
+#endif

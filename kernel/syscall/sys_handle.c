@@ -1,0 +1,30 @@
+/* System calls on handles. */
+#include "proc/process.h"
+#include <syscall_table.h>
+
+int64_t sys_handle_close(handle_t h)
+{
+    return handle_close_in(&process_current()->handles, h);
+}
+
+int64_t sys_handle_dup(handle_t h, uint32_t rights, uint32_t flags, int32_t at)
+{
+    struct object *obj;
+    uint32_t type, has;
+    status_t st = handle_get(h, 0, RIGHT_DUP, &obj);
+    if (st != OK)
+        return st;
+    st = handle_inspect(h, &type, &has);
+    handle_t new = st != OK ? st : (rights & ~has) ? -EACCES : OK;
+    if (new == OK)
+        new = handle_add(&process_current()->handles, obj, rights, flags, at);
+    object_put(obj);
+    return new;
+}
+
+int64_t sys_handle_info(handle_t h)
+{
+    uint32_t type, rights;
+    status_t st = handle_inspect(h, &type, &rights);
+    return st != OK ? st : (int64_t)((uint64_t)type << 32 | rights);
+}

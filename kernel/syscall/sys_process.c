@@ -1,0 +1,151 @@
+/* System calls on jobs and processes. */
+#include "klib/string.h"
+#include "mm/heap.h"
+#include "proc/process.h"
+#include <syscall_table.h>
+
+#define PROCESS_RIGHTS (RIGHT_MANAGE | RIGHT_INSPECT | RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER)
+
+static status_t get_job(handle_t h, uint32_t rights, struct job **j)
+{
+    struct object *o;
+    status_t st = handle_get(h, OBJ_JOB, rights, &o);
+    if (st == OK)
+        *j = CONTAINER(o, struct job, obj);
+    return st;
+}
+
+/* Printable characters only: names appear on the console. */
+static status_t copy_name(char name[NAME_LEN], struct user_in from, size_t len)
+{
+    if (len == 0 || len >= NAME_LEN)
+        return -EINVAL;
+    status_t st = copy_from_user(name, from, len);
+    name[len] = 0;
+    for (size_t i = 0; st == OK && i < len; i++)
+        if (name[i] <= ' ' || name[i] == 0x7f)
+            st = -EINVAL;
+    return st;
+}
+
+int64_t sys_process_create(handle_t job, struct user_in name, size_t len)
+{
+    struct job *j;
+    char text[NAME_LEN];
+    status_t st = get_job(job, RIGHT_MANAGE, &j);
+    if (st != OK)
+        return st;
+    st = copy_name(text, name, len);
+    struct process *p = st == OK ? process_create(j, text, process_current()->pid, &st) : NULL;
+    object_put(&j->obj);
+    return p ? handle_give(&p->obj, PROCESS_RIGHTS) : st;
+}
+
+int64_t sys_process_grant(handle_t proc, handle_t h, uint32_t rights, uint32_t flags, int32_t at)
+{
+    struct process *p;
+    struct grant g;
+    status_t st = process_get(proc, RIGHT_MANAGE, &p);
+    if (st != OK)
+        return st;
+    st = handle_get_grant(h, 0, RIGHT_TRANSFER, &g);
+    if (st == OK) {
+        st = rights & ~g.rights ? -EACCES : handle_add(&p->handles, g.obj, rights, flags, at);
+        grant_drop(&g);
+    }
+    object_put(&p->obj);
+    return st;
+}
+
+int64_t sys_process_kill(handle_t proc, uint32_t status)
+{
+    struct process *p;
+    status_t st = process_get(proc, RIGHT_MANAGE, &p);
+    if (st != OK)
+        return st;
+    process_kill(p, status);
+    object_put(&p->obj);
+    return OK;
+}
+
+int64_t sys_process_status(handle_t proc)
+{
+    struct process *p;
+    struct process_info info;
+    status_t st = process_get(proc, RIGHT_INSPECT, &p);
+    if (st != OK)
+        return st;
+    process_describe(p, &info);
+    object_put(&p->obj);
+    return info.state == PROC_DEAD ? (int64_t)info.status : -EAGAIN;
+}
+
+int64_t sys_process_info(handle_t proc, struct user_out out)
+{
+    struct process *p;
+    struct process_info info;
+    status_t st = process_get(proc, RIGHT_INSPECT, &p);
+    if (st != OK)
+        return st;
+    process_describe(p, &info);
+    object_put(&p->obj);
+    return copy_to_user(out, &info, sizeof info);
+}
+
+int64_t sys_process_exit(uint32_t code)
+{
+    process_kill(process_current(), (code & 255) << 8);
+    process_thread_exit();
+}
+
+int64_t sys_job_create(handle_t parent)
+{
+    struct job *j;
+    status_t st = get_job(parent, RIGHT_MANAGE, &j);
+    if (st != OK)
+        return st;
+    struct job *new = job_create(j, &st);
+    object_put(&j->obj);
+    return new ? handle_give(&new->obj, PROCESS_RIGHTS) : st;
+}
+
+int64_t sys_job_kill(handle_t job)
+{
+    struct job *j;
+    status_t st = get_job(job, RIGHT_MANAGE, &j);
+    if (st != OK)
+        return st;
+    job_kill(j);
+    object_put(&j->obj);
+    return OK;
+}
+
+int64_t sys_job_list(handle_t job, struct user_out pids, size_t n)
+{
+    struct job *j;
+    const size_t room = PAGE_SIZE / sizeof(uint64_t);
+    status_t st = get_job(job, RIGHT_INSPECT, &j);
+    if (st != OK)
+        return st;
+    uint64_t *list = kmalloc(PAGE_SIZE);
+    size_t count = list ? job_list(j, list, n < room ? n : room) : 0, stored = min_u64(count, min_u64(n, room));
+    st = list ? copy_to_user(pids, list, stored * sizeof *list) : -ENOMEM;
+    kfree(list);
+    object_put(&j->obj);
+    return st != OK ? st : (int64_t)count;
+}
+
+int64_t sys_process_open(handle_t job, uint64_t pid, uint32_t rights)
+{
+    struct grant g;
+    status_t st = handle_get_grant(job, OBJ_JOB, RIGHT_INSPECT, &g);
+    if (st != OK)
+        return st;
+    struct process *p = NULL;
+    if (rights & ~(g.rights & PROCESS_RIGHTS))
+        st = -EACCES;
+    else if (!(p = job_find(CONTAINER(g.obj, struct job, obj), pid)))
+        st = -ENOENT;
+    grant_drop(&g);
+    return p ? handle_give(&p->obj, rights) : st;
+}

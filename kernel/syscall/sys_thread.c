@@ -1,0 +1,70 @@
+/* System calls on threads, and the clock. */
+#include "proc/process.h"
+#include "x86/clock.h"
+#include <syscall_table.h>
+
+int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64_t arg, uintptr_t tls, uint32_t flags)
+{
+    struct process *p;
+    struct thread *t;
+    status_t st = process_get(proc, RIGHT_MANAGE, &p);
+    if (st != OK)
+        return st;
+    if (flags || !user_range_ok(entry, 1) || stack > USER_MAX || tls >= USER_MAX) {
+        object_put(&p->obj);
+        return -EINVAL;
+    }
+    struct user_start start = {.entry = entry, .stack = stack, .tls = tls, .arg = arg};
+    st = process_thread_start(p, &start, &t);
+    object_put(&p->obj);
+    return st != OK ? st : handle_give(&t->obj, RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_INSPECT);
+}
+
+int64_t sys_thread_exit(uintptr_t clear)
+{
+    uint32_t zero = 0;
+    /* A bad address has nobody left to be told. */
+    if (clear && copy_to_user((struct user_out){clear}, &zero, sizeof zero) != OK)
+        clear = 0;
+    process_thread_exit();
+}
+
+int64_t sys_yield(void)
+{
+    thread_yield();
+    return OK;
+}
+
+int64_t sys_thread_self(void)
+{
+    return (int64_t)current_thread()->id;
+}
+
+int64_t sys_thread_set_tls(uintptr_t base)
+{
+    if (base >= USER_MAX)
+        return -EINVAL;
+    current_thread()->fs_base = base;
+    wrmsr(MSR_FS_BASE, base);
+    return OK;
+}
+
+int64_t sys_thread_sleep(int64_t ns)
+{
+    struct spinlock lock = SPINLOCK_INIT(RANK_WAITQ);
+    struct wait_queue q;
+    if (ns < 0)
+        return -EINVAL;
+    wait_queue_init(&q);
+    spin_lock(&lock);
+    int st = wait_sleep(&q, &lock, deadline_from(ns));
+    spin_unlock(&lock);
+    return st == -ETIMEDOUT ? OK : st;
+}
+
+int64_t sys_time_now(uint32_t clock)
+{
+    if (clock == CLOCK_MONOTONIC)
+        return (int64_t)clock_ns();
+    return clock == CLOCK_REALTIME ? clock_wall_ns() : -EINVAL;
+}

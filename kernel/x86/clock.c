@@ -1,0 +1,120 @@
+/* Time (clock.h). Sources: Intel 8254 data sheet (PIT), Motorola MC146818 data sheet (RTC). */
+#include "x86/clock.h"
+#include "x86/apic.h"
+#include "x86/cpu.h"
+
+#define PIT_HZ        1193182ull
+#define PIT_CH2       0x42
+#define PIT_MODE      0x43
+#define PIT_GATE      0x61
+#define MEASURE_TICKS 1200u /* of the PIT: about 1 ms */
+
+static uint64_t tsc_base;  /* [I] TSC at clock_init */
+static uint64_t ns_mult;   /* [I] nanoseconds per TSC tick, 32.32 fixed point */
+static int64_t wall_base;  /* [I] wall clock at clock_init, ns */
+
+static uint16_t pit_read(void)
+{
+    outb(PIT_MODE, 0x80); /* latch channel 2 */
+    uint8_t lo = inb(PIT_CH2);
+    return (uint16_t)(lo | inb(PIT_CH2) << 8);
+}
+
+/* Count down channel 2 from 65535 (mode 0, gate on, speaker off). */
+static void pit_start(void)
+{
+    outb(PIT_GATE, (uint8_t)((inb(PIT_GATE) & ~2u) | 1u));
+    outb(PIT_MODE, 0xb0);
+    outb(PIT_CH2, 0xff);
+    outb(PIT_CH2, 0xff);
+}
+
+/*
+ * Both ends are taken at a change of the PIT's count, so the error is the time of one read, not of one PIT tick.
+ */
+static void measure(void)
+{
+    uint16_t first, last;
+    pit_start();
+    lapic_timer_start_raw();
+    for (first = last = pit_read(); last == first; last = pit_read())
+        ;
+    uint64_t t0 = rdtsc();
+    uint32_t l0 = lapic_timer_elapsed_raw();
+    first = last;
+    uint16_t before;
+    do {
+        before = last;
+        last = pit_read();
+    } while ((uint16_t)(first - last) < MEASURE_TICKS || last == before);
+    uint64_t tsc = rdtsc() - t0;
+    uint32_t lapic = lapic_timer_elapsed_raw() - l0;
+    uint64_t ticks = (uint16_t)(first - last);
+    uint64_t tsc_hz = tsc * PIT_HZ / ticks;
+    lapic_timer_set_frequency((uint64_t)lapic * PIT_HZ / ticks);
+    ns_mult = (uint64_t)(((__uint128_t)1000000000 << 32) / tsc_hz);
+}
+
+static unsigned cmos(unsigned reg)
+{
+    outb(0x70, (uint8_t)(reg | 0x80)); /* NMI stays masked while the index is ours */
+    return inb(0x71);
+}
+
+static unsigned bcd(unsigned v, bool binary)
+{
+    return binary ? v : (v >> 4) * 10 + (v & 15);
+}
+
+/* Days since 1970-01-01 of a Gregorian date. */
+static int64_t days_from_date(int64_t y, unsigned m, unsigned d)
+{
+    y -= m <= 2;
+    int64_t era = y / 400;
+    unsigned yoe = (unsigned)(y - era * 400);
+    unsigned doy = (153 * (m + (m > 2 ? -3u : 9u)) + 2) / 5 + d - 1;
+    unsigned doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    return era * 146097 + (int64_t)doe - 719468;
+}
+
+/* The RTC in UTC; read twice until no update fell in between. */
+static int64_t rtc_seconds(void)
+{
+    static const uint8_t regs[6] = {0, 2, 4, 7, 8, 9};
+    unsigned a[6], b[6];
+    for (int tries = 0; tries < 10; tries++) {
+        bool same = true;
+        for (int i = 0; i < 6; i++)
+            a[i] = cmos(regs[i]);
+        for (int i = 0; i < 6; i++) {
+            b[i] = cmos(regs[i]);
+            same &= a[i] == b[i];
+        }
+        if (same && !(cmos(10) & 0x80))
+            break;
+    }
+    unsigned status = cmos(11);
+    bool binary = status & 4;
+    unsigned hour = bcd(a[2] & 0x7f, binary);
+    if (!(status & 2))
+        hour = hour % 12 + (a[2] & 0x80 ? 12 : 0);
+    int64_t days = days_from_date(2000 + bcd(a[5], binary), bcd(a[4], binary), bcd(a[3], binary));
+    return ((days * 24 + hour) * 60 + bcd(a[1], binary)) * 60 + bcd(a[0], binary);
+}
+
+void clock_init(int64_t boot_time)
+{
+    wall_base = (boot_time ? boot_time : rtc_seconds()) * 1000000000;
+    measure();
+    tsc_base = rdtsc();
+}
+
+uint64_t clock_ns(void)
+{
+    return (uint64_t)(((__uint128_t)(rdtsc() - tsc_base) * ns_mult) >> 32);
+}
+
+int64_t clock_wall_ns(void)
+{
+    return wall_base + (int64_t)clock_ns();
+}

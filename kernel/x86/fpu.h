@@ -1,0 +1,31 @@
+/* FPU state of a thread: XSAVE area with x87, SSE and AVX, or FXSAVE area on CPUs without XSAVE (SDM vol. 1, chapter 13). */
+#ifndef X86_FPU_H
+#define X86_FPU_H
+
+#include "x86/cpu.h"
+
+#define FPU_ALIGN 64
+/* Bytes of a save area. */
+static inline size_t fpu_size(void)
+{
+    return cpu_features.xsave_size;
+}
+/* The state a thread starts with: x87 defaults, MXCSR 0x1f80, all registers 0. */
+void fpu_reset(void *area);
+
+static inline void fpu_save(void *area)
+{
+    if (cpu_features.xsave)
+        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)cpu_features.xcr0), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+static inline void fpu_restore(const void *area)
+{
+    if (cpu_features.xsave)
+        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)cpu_features.xcr0), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+
+#endif

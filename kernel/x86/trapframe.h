@@ -1,0 +1,31 @@
+/* What entry/trap.S has saved on the kernel stack when a trap handler in C runs; lowest address first. */
+#ifndef X86_TRAPFRAME_H
+#define X86_TRAPFRAME_H
+
+#include "klib/types.h"
+
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error; /* error: pushed by the CPU for some exceptions, else 0 */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+enum vector {
+    VEC_DE = 0, VEC_DB = 1, VEC_NMI = 2, VEC_BP = 3, VEC_OF = 4, VEC_BR = 5, VEC_UD = 6, VEC_NM = 7, VEC_DF = 8,
+    VEC_TS = 10, VEC_NP = 11, VEC_SS = 12, VEC_GP = 13, VEC_PF = 14, VEC_MF = 16, VEC_AC = 17, VEC_MC = 18, VEC_XM = 19,
+    VEC_IRQ_FIRST = 32,
+    VEC_TIMER = 0xf0,    /* LAPIC timer */
+    VEC_SPURIOUS = 0xff, /* LAPIC spurious interrupt: no EOI */
+};
+
+#define PF_PRESENT 1u /* page-fault error code: a protection fault, not a missing page */
+#define PF_WRITE   2u
+#define PF_USER    4u
+#define PF_FETCH   16u
+
+static inline bool trap_from_user(const struct trap_frame *f)
+{
+    return f->cs & 3;
+}
+
+#endif

@@ -1,0 +1,9 @@
+/* Raw copy that survives page faults, by quadwords: 0, or nonzero when an access failed. */
+#ifndef X86_USERCOPY_H
+#define X86_USERCOPY_H
+
+#include <stddef.h>
+
+int usercopy_raw(void *dst, const void *src, size_t n);
+
+#endif
