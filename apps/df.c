@@ -16,8 +16,9 @@ static int show(const char *path)
     free_kib = st.f_bfree * (unsigned long)st.f_bsize / 1024;
     avail = st.f_bavail * (unsigned long)st.f_bsize / 1024;
     used = size - free_kib;
-    printf("%10lu %10lu %10lu %3lu%% %10lu %s%s\n", size, used, avail, size > 0 ? used * 100 / size : 0,
-           st.f_ffree, path, st.f_flags & ST_RDONLY ? " (read-only)" : "");
+    printf("%10lu %10lu %10lu %3lu%% %10lu %s%s\n", size, used, avail,
+           size > 0 ? used * 100 / size : 0, st.f_ffree, path,
+           st.f_flags & ST_RDONLY ? " (read-only)" : "");
     return 0;
 }
 

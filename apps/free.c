@@ -25,8 +25,10 @@ int main(int argc, char **argv)
     }
     puts("              total       used       free     kernel       boot");
     printf("memory %12lu %10lu %10lu %10lu %10lu  KiB\n", kib(m.total_pages),
-           kib(m.total_pages - m.free_pages), kib(m.free_pages), kib(m.kernel_pages), kib(m.boot_pages));
-    printf("objects: %lu processes, %lu threads, %lu handles, %lu sessions, %lu endpoints, %lu memory objects, %lu ports\n",
-           m.processes, m.threads, m.handles, m.sessions, m.endpoints, m.shms, m.ports);
+           kib(m.total_pages - m.free_pages), kib(m.free_pages), kib(m.kernel_pages),
+           kib(m.boot_pages));
+    printf("objects: %lu processes, %lu threads, %lu handles, %lu sessions, ", m.processes,
+           m.threads, m.handles, m.sessions);
+    printf("%lu endpoints, %lu memory objects, %lu ports\n", m.endpoints, m.shms, m.ports);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* kill [-SIGNAL] PID...: end processes. There is no delivery of signals yet: each number ends the process at once, and its exit
- * status says that number (9 without one). */
+/* kill [-SIGNAL] PID...: end processes. There is no delivery of signals yet: each number ends the
+ * process at once, and its exit status says that number (9 without one). */
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>

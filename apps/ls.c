@@ -1,4 +1,5 @@
-/* ls [-a] [-l] [-1] [PATH]...: names in byte order, one a line; -l with kind, mode, links, size and time; -a: dot names too. */
+/* ls [-a] [-l] [-1] [PATH]...: names in byte order, one a line; -l with kind, mode, links, size
+ * and time; -a: dot names too. */
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
@@ -55,7 +56,8 @@ static int print_details(const char *path, const char *name)
     mode_text(st.st_mode, mode);
     if (gmtime_r(&st.st_mtime, &tm) != NULL)
         strftime(date, sizeof date, "%Y-%m-%d %H:%M", &tm);
-    printf("%s %3lu %5u %5u %10ld %s %s", mode, st.st_nlink, st.st_uid, st.st_gid, st.st_size, date, name);
+    printf("%s %3lu %5u %5u %10ld %s %s", mode, st.st_nlink, st.st_uid, st.st_gid, st.st_size, date,
+           name);
     if (S_ISLNK(st.st_mode) && (n = readlink(path, target, sizeof target)) >= 0)
         printf(" -> %.*s", (int)n, target);
     putchar('\n');
@@ -139,7 +141,7 @@ static int list_all(int n, char **paths)
 
 int main(int argc, char **argv)
 {
-    char *here[] = {"."};
+    char *here[] = { "." };
     int c, failed;
 
     while ((c = getopt(argc, argv, "al1")) != -1) {

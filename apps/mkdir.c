@@ -1,4 +1,5 @@
-/* mkdir [-p] DIRECTORY...: make directories; with -p also those above, and no complaint about one that exists. */
+/* mkdir [-p] DIRECTORY...: make directories; with -p also those above, and no complaint about one
+ * that exists. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 
 static const char *state_name(uint32_t state)
 {
-    static const char *const names[] = {"new", "run", "dying", "dead"};
+    static const char *const names[] = { "new", "run", "dying", "dead" };
 
     return state < sizeof names / sizeof names[0] ? names[state] : "?";
 }

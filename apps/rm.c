@@ -1,4 +1,5 @@
-/* rm [-r] [-f] FILE...: remove files; -r: directories with all in them; -f: no complaint about what is not there. */
+/* rm [-r] [-f] FILE...: remove files; -r: directories with all in them; -f: no complaint about
+ * what is not there. */
 #include <err.h>
 #include <limits.h>
 #include <rugo/path.h>

@@ -1,4 +1,4 @@
-/* shutdown: stop all services, write out what is not on the disk yet, and switch the machine off. */
+/* shutdown: stop all services, write out what is not on the disk yet, switch the machine off. */
 #include <err.h>
 #include <errno.h>
 #include <rugo/proto_svcman.h>

@@ -12,7 +12,7 @@ enum { SERVICES_MAX = 64 };
 
 static const char *state_name(uint32_t state)
 {
-    static const char *const names[] = {"waiting", "running", "stopped", "failed"};
+    static const char *const names[] = { "waiting", "running", "stopped", "failed" };
 
     return state < sizeof names / sizeof names[0] ? names[state] : "?";
 }
@@ -40,11 +40,12 @@ static int list(handle_t svcman)
     for (uint32_t i = 0; i < n && i < SERVICES_MAX; i++) {
         const struct svc_info *s = &info[i];
         char ended[48] = "-";
-        uint64_t up = s->state == SVC_RUNNING && now > s->start_ns ? (now - s->start_ns) / 1000000000 : 0;
+        uint64_t up =
+            s->state == SVC_RUNNING && now > s->start_ns ? (now - s->start_ns) / 1000000000 : 0;
         if (s->restarts > 0 || s->state == SVC_STOPPED || s->state == SVC_FAILED)
             status_text(s->status, ended, sizeof ended);
-        printf("%-16.32s %-8s %5lu %8u %6lu %-13.32s %s\n", (const char *)s->name, state_name(s->state),
-               s->pid, s->restarts, up, (const char *)s->policy, ended);
+        printf("%-16.32s %-8s %5lu %8u %6lu %-13.32s %s\n", (const char *)s->name,
+               state_name(s->state), s->pid, s->restarts, up, (const char *)s->policy, ended);
     }
     return 0;
 }

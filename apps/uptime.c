@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     seconds = m.uptime_ns / 1000000000;
     all = m.uptime_ns / 100 * (m.cpus > 0 ? m.cpus : 1);
     printf("up %lu days, %02lu:%02lu:%02lu.%03lu, %u CPU%s, %lu %% idle\n", seconds / 86400,
-           seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, m.uptime_ns / 1000000 % 1000, m.cpus,
-           m.cpus == 1 ? "" : "s", all > 0 ? m.idle_ns / all : 0);
+           seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, m.uptime_ns / 1000000 % 1000,
+           m.cpus, m.cpus == 1 ? "" : "s", all > 0 ? m.idle_ns / all : 0);
     return 0;
 }

@@ -34,7 +34,7 @@ static void print(const struct counts *c, const char *name)
 
 static int count_file(const char *path, struct counts *total)
 {
-    struct counts c = {0, 0, 0};
+    struct counts c = { 0, 0, 0 };
     int fd = open(path, O_RDONLY);
 
     if (fd < 0 || count(fd, &c) != 0) {
@@ -53,7 +53,7 @@ static int count_file(const char *path, struct counts *total)
 
 int main(int argc, char **argv)
 {
-    struct counts total = {0, 0, 0};
+    struct counts total = { 0, 0, 0 };
     int failed = 0;
 
     if (argc < 2) {

@@ -18,12 +18,12 @@ long long llabs(long long n)
 
 div_t div(int n, int d)
 {
-    return (div_t){n / d, n % d};
+    return (div_t){ n / d, n % d };
 }
 
 ldiv_t ldiv(long n, long d)
 {
-    return (ldiv_t){n / d, n % d};
+    return (ldiv_t){ n / d, n % d };
 }
 
 static unsigned long long rand_state = 1;

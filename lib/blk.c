@@ -25,7 +25,8 @@ static int transfer(handle_t blk, uint32_t op, handle_t shm, uint64_t offset, ui
     while (st == 0 && count > 0) {
         uint32_t part = count < info.max_sectors ? (uint32_t)count : info.max_sectors;
         struct blk_request req = {
-            .op = op, .shm = shm, .sector = sector, .count = part, .offset = offset};
+            .op = op, .shm = shm, .sector = sector, .count = part, .offset = offset
+        };
         st = run(blk, &req);
         sector += part;
         count -= part;
@@ -46,7 +47,7 @@ int blk_write(handle_t blk, handle_t shm, uint64_t offset, uint64_t sector, uint
 
 int blk_flush(handle_t blk)
 {
-    struct blk_request req = {.op = BLK_FLUSH, .shm = HANDLE_NONE};
+    struct blk_request req = { .op = BLK_FLUSH, .shm = HANDLE_NONE };
     struct blk_info info;
     int st = sys_blk_info(blk, &info);
 

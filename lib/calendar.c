@@ -1,10 +1,12 @@
-/* Seconds since 1970 and the Gregorian calendar, both ways. Pure. UTC only, no leap seconds (POSIX 4.16). */
+/* Seconds since 1970 and the Gregorian calendar, both ways. Pure. UTC only, no leap seconds (POSIX
+ * 4.16). */
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <time.h>
 
-/* Days from 1970-01-01 to the first of March of a year; the year is counted from March, so that the leap day ends it. */
+/* Days from 1970-01-01 to the first of March of a year; the year is counted from March, so that
+ * the leap day ends it. */
 static int64_t days_to_march(int64_t year)
 {
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -69,7 +71,8 @@ time_t timegm(struct tm *tm)
     int64_t months = tm->tm_mon + 12ll * tm->tm_year - 2; /* since March 1900 */
     int64_t year = 1900 + floor_div(months, 12);
     int64_t days = days_to_march(year) + month_days(months - 12 * floor_div(months, 12));
-    time_t t = (days + tm->tm_mday - 1) * 86400 + tm->tm_hour * 3600ll + tm->tm_min * 60ll + tm->tm_sec;
+    time_t t =
+        (days + tm->tm_mday - 1) * 86400 + tm->tm_hour * 3600ll + tm->tm_min * 60ll + tm->tm_sec;
 
     return gmtime_r(&t, tm) != NULL ? t : -1;
 }

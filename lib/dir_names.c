@@ -53,7 +53,7 @@ static int read_names(DIR *dir, struct list *l)
 
 char **dir_names(const char *path, size_t *n)
 {
-    struct list l = {calloc(1, sizeof(char *)), 0, 1};
+    struct list l = { calloc(1, sizeof(char *)), 0, 1 };
     DIR *dir = opendir(path);
     int st = dir == NULL || l.name == NULL ? -1 : read_names(dir, &l), saved = errno;
 

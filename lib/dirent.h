@@ -25,7 +25,8 @@ typedef struct DIR DIR;
 
 DIR *opendir(const char *path);
 DIR *fdopendir(int fd);
-/* The next entry, valid until the next readdir or closedir; NULL at the end or (errno set) on failure. */
+/* The next entry, valid until the next readdir or closedir; NULL at the end or (errno set) on
+ * failure. */
 struct dirent *readdir(DIR *dir);
 void rewinddir(DIR *dir);
 int dirfd(DIR *dir);

@@ -1,4 +1,5 @@
-/* The check of an ELF file that nobody vouches for. Every number is looked at before it is used; sums cannot overflow. */
+/* The check of an ELF file that nobody vouches for. Every number is looked at before it is used;
+ * sums cannot overflow. */
 #include <rugo/elf.h>
 
 #include <rugo/abi.h>
@@ -8,7 +9,7 @@
 
 static const char *check_ident(const struct elf_header *h)
 {
-    static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
+    static const uint8_t magic[4] = { 0x7f, 'E', 'L', 'F' };
 
     if (memcmp(h->ident, magic, sizeof magic) != 0)
         return "not an ELF file";
@@ -107,8 +108,9 @@ static const char *take_segment(struct elf_image *im, const struct elf_phdr *p, 
     if (end > USER_MAX)
         return "segment lies outside the user's addresses";
     if (im->nsegments > 0 && page < im->high)
-        return p->vaddr < im->segment[im->nsegments - 1].vaddr ? "segments are not in ascending order"
-                                                               : "segments overlap";
+        return p->vaddr < im->segment[im->nsegments - 1].vaddr
+                   ? "segments are not in ascending order"
+                   : "segments overlap";
     im->segment[im->nsegments++] = (struct elf_segment){
         .vaddr = p->vaddr,
         .memsz = p->memsz,
@@ -127,8 +129,7 @@ static const char *take_segment(struct elf_image *im, const struct elf_phdr *p, 
 static const char *check_other(const struct elf_phdr *p, uint64_t file_size)
 {
     switch (p->type) {
-    case ELF_PT_INTERP:
-        return "needs a dynamic linker (PT_INTERP); link with -static-pie";
+    case ELF_PT_INTERP: return "needs a dynamic linker (PT_INTERP); link with -static-pie";
     case ELF_PT_TLS:
         if (p->filesz > p->memsz)
             return "thread-local storage is larger in the file than in memory";

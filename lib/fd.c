@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * A descriptor need not be a session: a service may be given the log or a serial line as its output. One that has no
- * output at all speaks to the log it was started with.
+ * A descriptor need not be a session: a service may be given the log or a serial line as its
+ * output. One that has no output at all speaks to the log it was started with.
  */
 static int64_t write_other(int fd, const void *buf, size_t n, int error)
 {
@@ -44,7 +44,8 @@ static ssize_t write_all(int fd, const char *buf, size_t n, int64_t offset)
     size_t done = 0;
 
     do {
-        int64_t part = write_once(fd, buf + done, n - done, offset < 0 ? -1 : offset + (int64_t)done);
+        int64_t part =
+            write_once(fd, buf + done, n - done, offset < 0 ? -1 : offset + (int64_t)done);
         if (part < 0)
             return done > 0 ? (ssize_t)done : to_errno(part);
         done += (size_t)part;

@@ -160,20 +160,12 @@ static const char *read_size(const char *p, struct spec *s)
 {
     s->size = 4;
     switch (*p) {
-    case 'h':
-        s->size = p[1] == 'h' ? 1 : 2;
-        return p + (p[1] == 'h' ? 2 : 1);
-    case 'l':
-        s->size = 8;
-        return p + (p[1] == 'l' ? 2 : 1);
+    case 'h': s->size = p[1] == 'h' ? 1 : 2; return p + (p[1] == 'h' ? 2 : 1);
+    case 'l': s->size = 8; return p + (p[1] == 'l' ? 2 : 1);
     case 'z':
     case 'j':
-    case 't':
-        s->size = 8;
-        return p + 1;
-    case 'L':
-        s->wide = 1;
-        return p + 1;
+    case 't': s->size = 8; return p + 1;
+    case 'L': s->wide = 1; return p + 1;
     }
     return p;
 }
@@ -210,41 +202,39 @@ static int convert(struct out *o, const struct spec *s, char conversion, va_list
         put_integer(o, s, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, 0,
                     sign_of(s, value < 0));
         return 0;
-    case 'u':
-        put_integer(o, s, next_unsigned(s, ap), 10, 0, "");
-        return 0;
-    case 'o':
-        put_integer(o, s, next_unsigned(s, ap), 8, 0, "");
-        return 0;
+    case 'u': put_integer(o, s, next_unsigned(s, ap), 10, 0, ""); return 0;
+    case 'o': put_integer(o, s, next_unsigned(s, ap), 8, 0, ""); return 0;
     case 'x':
     case 'X':
         word = next_unsigned(s, ap);
         put_integer(o, s, word, 16, conversion == 'X',
-                    !s->alt || word == 0 ? "" : conversion == 'x' ? "0x" : "0X");
+                    !s->alt || word == 0 ? ""
+                    : conversion == 'x'  ? "0x"
+                                         : "0X");
         return 0;
-    case 'p':
-        put_integer(o, s, (uintptr_t)va_arg(*ap, void *), 16, 0, "0x");
-        return 0;
+    case 'p': put_integer(o, s, (uintptr_t)va_arg(*ap, void *), 16, 0, "0x"); return 0;
     case 'c':
         c = (char)va_arg(*ap, int);
         field(o, s, "", 0, &c, 1);
         return 0;
-    case 's':
-        put_string(o, s, va_arg(*ap, const char *));
+    case 's': put_string(o, s, va_arg(*ap, const char *)); return 0;
+    case 'f':
+    case 'F':
+    case 'e':
+    case 'E':
+    case 'g':
+    case 'G':
+        put_float(o, s, s->wide ? (double)va_arg(*ap, long double) : va_arg(*ap, double),
+                  conversion);
         return 0;
-    case 'f': case 'F': case 'e': case 'E': case 'g': case 'G':
-        put_float(o, s, s->wide ? (double)va_arg(*ap, long double) : va_arg(*ap, double), conversion);
-        return 0;
-    case '%':
-        emit(o, "%", 1);
-        return 0;
+    case '%': emit(o, "%", 1); return 0;
     }
     return -1;
 }
 
 int format_text(format_sink put, void *where, const char *fmt, va_list ap)
 {
-    struct out o = {put, where, 0};
+    struct out o = { put, where, 0 };
     struct spec s;
     va_list args;
     int bad = 0;

@@ -1,6 +1,7 @@
 /*
- * Decimal digits of a double, exactly. A double is m * 2^e: its integer part is a number of at most 309 digits, its
- * fraction ends after at most 1074. Both are written out in full and rounded in decimal, where ties are visible.
+ * Decimal digits of a double, exactly. A double is m * 2^e: its integer part is a number of at
+ * most 309 digits, its fraction ends after at most 1074. Both are written out in full and rounded
+ * in decimal, where ties are visible.
  */
 #include "format.h"
 

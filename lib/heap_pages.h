@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* size bytes of zeroed memory at a multiple of align (both multiples of pages, align a power of two), or NULL. */
+/* size bytes of zeroed memory at a multiple of align (both multiples of pages, align a power of
+ * two), or NULL. */
 void *heap_pages_map(size_t size, size_t align);
 void heap_pages_unmap(void *p, size_t size);
 /* One lock for the heap. */

@@ -1,9 +1,10 @@
 /*
- * The heap. Memory comes in chunks of 1 MiB, aligned to 1 MiB, so that a pointer tells its chunk. A chunk's first pages describe
- * the others; a page is free, part of a run (an allocation of whole pages), or a slab: objects of one size class with a bit
- * for each that is in use. So free() knows exactly whether a pointer is one that malloc gave and that is still in use.
- * What does not fit a chunk is a mapping of its own, equally aligned, with its own header page.
- * Pages that were never used are never touched.
+ * The heap. Memory comes in chunks of 1 MiB, aligned to 1 MiB, so that a pointer tells its chunk.
+ * A chunk's first pages describe the others; a page is free, part of a run (an allocation of whole
+ * pages), or a slab: objects of one size class with a bit for each that is in use. So free() knows
+ * exactly whether a pointer is one that malloc gave and that is still in use. What does not fit a
+ * chunk is a mapping of its own, equally aligned, with its own header page. Pages that were never
+ * used are never touched.
  */
 #include "heap_pages.h"
 
@@ -24,8 +25,9 @@ enum {
 #define CHUNK_MAGIC 0x6b6e756863706165ull
 #define LARGE_MAGIC 0x656772616c706165ull
 
-static const uint16_t class_size[NCLASSES] = {16,  32,  48,  64,  80,  96,  112, 128,  160,  192,  224, 256,
-                                              320, 384, 448, 512, 640, 768, 896, 1024, 1344, 1696, 2048};
+static const uint16_t class_size[NCLASSES] = { 16,  32,  48,  64,   80,   96,   112, 128,
+                                               160, 192, 224, 256,  320,  384,  448, 512,
+                                               640, 768, 896, 1024, 1344, 1696, 2048 };
 
 enum page_use { PAGE_FREE = 0, PAGE_RUN, PAGE_MORE, PAGE_SLAB, PAGE_HEADER };
 
@@ -200,7 +202,8 @@ static void *slab_take(struct slab *s)
     s->used[word] |= 1ull << bit;
     if (--s->room == 0)
         slab_unlink(s);
-    return (char *)c + (size_t)(s - c->slab) * PAGE + (size_t)(word * 64 + bit) * class_size[s->class];
+    return (char *)c + (size_t)(s - c->slab) * PAGE +
+           (size_t)(word * 64 + bit) * class_size[s->class];
 }
 
 static void slab_give(struct chunk *c, uint32_t page, const char *p)
@@ -235,7 +238,7 @@ static void *large_take(size_t size, size_t align)
     l = heap_pages_map(map_size, CHUNK);
     if (l == NULL)
         return NULL;
-    *l = (struct large){LARGE_MAGIC, map_size, offset};
+    *l = (struct large){ LARGE_MAGIC, map_size, offset };
     return (char *)l + offset;
 }
 
@@ -300,7 +303,8 @@ void *aligned_alloc(size_t align, size_t size)
 int posix_memalign(void **out, size_t align, size_t size)
 {
     int saved = errno;
-    void *p = align < sizeof(void *) || (align & (align - 1)) != 0 ? NULL : aligned_alloc(align, size);
+    void *p =
+        align < sizeof(void *) || (align & (align - 1)) != 0 ? NULL : aligned_alloc(align, size);
 
     errno = saved;
     if (p == NULL)

@@ -1,6 +1,6 @@
 /*
- * Copying, filling and comparing bytes. By 16-byte vectors, never by `rep movsb`: the emulator that most copies of this
- * system run on executes that one byte at a step.
+ * Copying, filling and comparing bytes. By 16-byte vectors, never by `rep movsb`: the emulator
+ * that most copies of this system run on executes that one byte at a step.
  */
 #include <stdint.h>
 #include <string.h>
@@ -77,7 +77,7 @@ void *memset(void *dst, int c, size_t n)
 {
     unsigned char *d = dst;
     uint64_t w = (unsigned char)c * 0x0101010101010101ull;
-    vec v = {w, w};
+    vec v = { w, w };
 
     while (n >= 64) {
         *(vec *)d = v;

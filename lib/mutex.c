@@ -1,4 +1,5 @@
-/* A lock made of one word. There is no futex yet: who has to wait longer than a moment sleeps in growing steps. */
+/* A lock made of one word. There is no futex yet: who has to wait longer than a moment sleeps in
+ * growing steps. */
 #include <rugo/thread.h>
 
 #include <rugo/syscall.h>

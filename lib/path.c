@@ -49,7 +49,7 @@ static int append_as_is(struct builder *b, const char *path)
 
 int path_join(const char *dir, const char *path, int clean, char *out, size_t size)
 {
-    struct builder b = {out, size, 0};
+    struct builder b = { out, size, 0 };
     int (*add)(struct builder *, const char *) = clean ? append_clean : append_as_is;
 
     if (*path == '\0')

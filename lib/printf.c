@@ -22,7 +22,7 @@ static void put(void *where, const char *text, size_t n)
 
 int vfprintf(FILE *restrict f, const char *restrict fmt, va_list ap)
 {
-    struct target t = {f, 0, 0};
+    struct target t = { f, 0, 0 };
     int n;
 
     if (__stdio_prepare(f) != 0)
@@ -63,7 +63,7 @@ int printf(const char *restrict fmt, ...)
 int dprintf(int fd, const char *restrict fmt, ...)
 {
     unsigned char buf[256];
-    struct FILE f = {.fd = fd, .flags = F_WRITE | F_MODE, .buf = buf, .size = sizeof buf};
+    struct FILE f = { .fd = fd, .flags = F_WRITE | F_MODE, .buf = buf, .size = sizeof buf };
     va_list ap;
     int n;
 

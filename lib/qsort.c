@@ -1,6 +1,6 @@
 /*
- * Sorting and searching arrays. qsort is heapsort: n log n whatever the input, no recursion, no memory.
- * Not stable, which ISO C does not ask for.
+ * Sorting and searching arrays. qsort is heapsort: n log n whatever the input, no recursion, no
+ * memory. Not stable, which ISO C does not ask for.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -32,7 +32,7 @@ void random_bytes(void *buf, size_t n)
 {
     static uint64_t state;
     unsigned char *p = buf;
-    uint64_t seed[2] = {0, 0}, word;
+    uint64_t seed[2] = { 0, 0 }, word;
     const void *given = (const void *)getauxval(AT_RANDOM_);
 
     if (given != NULL)

@@ -1,4 +1,5 @@
-/* Signal numbers (Linux's): how a killed process's exit status names its end. There is no delivery yet. */
+/* Signal numbers (Linux's): how a killed process's exit status names its end. There is no delivery
+ * yet. */
 #ifndef LIB_SIGNAL_H
 #define LIB_SIGNAL_H
 

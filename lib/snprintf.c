@@ -24,7 +24,7 @@ static void put(void *where, const char *text, size_t n)
 
 int vsnprintf(char *restrict buf, size_t size, const char *restrict fmt, va_list ap)
 {
-    struct buffer b = {buf, size, 0};
+    struct buffer b = { buf, size, 0 };
     int n = format_text(put, &b, fmt, ap);
 
     if (size > 0)

@@ -1,7 +1,8 @@
 /*
- * The ELF loader. A child is built from outside: an empty process, its segments with their final protection (process_write
- * stores regardless of it, so nothing is ever writable and executable), a stack that holds what the System V ABI wants
- * there, its handles, and at the end its first thread. Until then nothing of it runs, and a failure kills the empty shell.
+ * The ELF loader. A child is built from outside: an empty process, its segments with their final
+ * protection (process_write stores regardless of it, so nothing is ever writable and executable),
+ * a stack that holds what the System V ABI wants there, its handles, and at the end its first
+ * thread. Until then nothing of it runs, and a failure kills the empty shell.
  */
 #include <rugo/spawn.h>
 
@@ -14,15 +15,23 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { AT_NULL_ = 0, AT_PHDR_ = 3, AT_PHENT_ = 4, AT_PHNUM_ = 5, AT_PAGESZ_ = 6, AT_BASE_ = 7, AT_ENTRY_ = 9 };
+enum {
+    AT_NULL_ = 0,
+    AT_PHDR_ = 3,
+    AT_PHENT_ = 4,
+    AT_PHNUM_ = 5,
+    AT_PAGESZ_ = 6,
+    AT_BASE_ = 7,
+    AT_ENTRY_ = 9
+};
 enum { AT_RANDOM_ = 25, AT_EXECFN_ = 31, AUXV_MAX = 16 };
 
 #define STRINGS_MAX (512ul * 1024) /* bytes of argv, envp and their pointers */
 
 /* Where images and stacks are placed: a random page of a window of 2^40 bytes each. */
-#define IMAGE_LOW  0x200000000000ull
-#define STACK_LOW  0x7e0000000000ull
-#define WINDOW     (1ull << 40)
+#define IMAGE_LOW 0x200000000000ull
+#define STACK_LOW 0x7e0000000000ull
+#define WINDOW    (1ull << 40)
 
 struct child {
     struct spawn_args *a;
@@ -75,7 +84,8 @@ static int map_segments(struct child *c, const char *file)
 {
     for (uint32_t i = 0; i < c->image.nsegments; i++) {
         const struct elf_segment *s = &c->image.segment[i];
-        int64_t at = sys_vm_map(c->proc, c->base + s->page, s->pages, vm_prot_of(s->prot), VM_FIXED);
+        int64_t at =
+            sys_vm_map(c->proc, c->base + s->page, s->pages, vm_prot_of(s->prot), VM_FIXED);
         int st;
 
         if (at < 0)
@@ -113,7 +123,8 @@ static int grant(const struct child *c, handle_t h, uint32_t rights, uint32_t fl
 static int grant_all(struct child *c)
 {
     for (int32_t i = 0; i < 3; i++) {
-        int h = c->a->fds[i] == HANDLE_NONE ? 0 : grant(c, c->a->fds[i], RIGHT_SAME, HANDLE_EXACT, i);
+        int h =
+            c->a->fds[i] == HANDLE_NONE ? 0 : grant(c, c->a->fds[i], RIGHT_SAME, HANDLE_EXACT, i);
         if (h < 0)
             return fail(c->a, h, "a file descriptor could not be given");
     }
@@ -122,14 +133,15 @@ static int grant_all(struct child *c)
         int h = grant(c, s->handle, s->rights, 0, 0);
         if (h < 0)
             return fail(c->a, h, "a start handle could not be given");
-        c->table[i] = (struct start_handle){s->kind, h};
+        c->table[i] = (struct start_handle){ s->kind, h };
     }
     return 0;
 }
 
 /* ---- the first thread's stack ---- */
 
-/* The top of the stack as it is put together here: text grows down from the end, then the words below it. */
+/* The top of the stack as it is put together here: text grows down from the end, then the words
+ * below it. */
 struct frame {
     char *mem; /* size bytes; mem[size] is the child's stack top */
     size_t size;
@@ -218,7 +230,7 @@ static int make_frame(struct child *c)
     char *const *argv = c->a->argv, *const *envp = c->a->envp != NULL ? c->a->envp : environ;
     size_t nwords = 3 + count(argv) + count(envp) + 2 * AUXV_MAX;
     size_t text = bytes(argv) + bytes(envp) + (argv[0] != NULL ? strlen(argv[0]) + 1 : 0);
-    struct frame f = {NULL, text + sizeof c->table + nwords * sizeof(uint64_t) + 128, 0, c};
+    struct frame f = { NULL, text + sizeof c->table + nwords * sizeof(uint64_t) + 128, 0, c };
     uint64_t *words, *end;
     int st = -ENOMEM;
 
@@ -276,7 +288,7 @@ static int fill_process(struct child *c, const char *file)
 
 int spawn_image(struct spawn_args *a, const void *image, size_t size, handle_t *proc)
 {
-    struct child c = {.a = a, .proc = HANDLE_NONE};
+    struct child c = { .a = a, .proc = HANDLE_NONE };
     int st;
 
     a->reason = elf_check(image, size, size, &c.image);

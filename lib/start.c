@@ -1,6 +1,7 @@
 /*
- * From _start to main: relocate the image, read the auxiliary vector, make the first thread's block.
- * Until relocate() is done no pointer in initialised data is valid, so it comes first and uses none.
+ * From _start to main: relocate the image, read the auxiliary vector, make the first thread's
+ * block. Until relocate() is done no pointer in initialised data is valid, so it comes first and
+ * uses none.
  */
 #include <rugo/start.h>
 

@@ -9,10 +9,11 @@
 
 static unsigned char in_buf[BUFSIZ], out_buf[BUFSIZ], err_buf[256];
 
-static struct FILE in = {.fd = 0, .flags = F_READ, .buf = in_buf, .size = sizeof in_buf};
-static struct FILE out = {.fd = 1, .flags = F_WRITE, .buf = out_buf, .size = sizeof out_buf};
+static struct FILE in = { .fd = 0, .flags = F_READ, .buf = in_buf, .size = sizeof in_buf };
+static struct FILE out = { .fd = 1, .flags = F_WRITE, .buf = out_buf, .size = sizeof out_buf };
 static struct FILE err = {
-    .fd = 2, .flags = F_WRITE | F_MODE, .mode = _IONBF, .buf = err_buf, .size = sizeof err_buf};
+    .fd = 2, .flags = F_WRITE | F_MODE, .mode = _IONBF, .buf = err_buf, .size = sizeof err_buf
+};
 
 FILE *const stdin = &in;
 FILE *const stdout = &out;

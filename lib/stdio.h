@@ -1,4 +1,5 @@
-/* Buffered streams and formatted text, as in ISO C and POSIX. Streams are not locked: one thread per stream. */
+/* Buffered streams and formatted text, as in ISO C and POSIX. Streams are not locked: one thread
+ * per stream. */
 #ifndef LIB_STDIO_H
 #define LIB_STDIO_H
 
@@ -7,14 +8,14 @@
 #include <sys/types.h>
 #include <rugo/cdefs.h>
 
-#define EOF      (-1)
-#define BUFSIZ   4096
-#define SEEK_SET 0
-#define SEEK_CUR 1
-#define SEEK_END 2
-#define _IOFBF   0
-#define _IOLBF   1
-#define _IONBF   2
+#define EOF          (-1)
+#define BUFSIZ       4096
+#define SEEK_SET     0
+#define SEEK_CUR     1
+#define SEEK_END     2
+#define _IOFBF       0
+#define _IOLBF       1
+#define _IONBF       2
 #define FILENAME_MAX 4096
 
 typedef struct FILE FILE;

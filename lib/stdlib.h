@@ -17,7 +17,8 @@ int posix_memalign(void **out, size_t align, size_t size);
 /* A pointer that malloc did not give, or gave back already, ends the program with a message. */
 void free(void *p);
 
-/* End of the process. exit runs the atexit functions and writes out stdio's buffers; _Exit does not. */
+/* End of the process. exit runs the atexit functions and writes out stdio's buffers; _Exit does
+ * not. */
 _Noreturn void exit(int status);
 _Noreturn void _Exit(int status);
 _Noreturn void abort(void);

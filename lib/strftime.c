@@ -3,10 +3,11 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const weekday[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                      "Thursday", "Friday", "Saturday"};
-static const char *const month[] = {"January", "February", "March",     "April",   "May",      "June",
-                                    "July",    "August",   "September", "October", "November", "December"};
+static const char *const weekday[] = { "Sunday",   "Monday", "Tuesday", "Wednesday",
+                                       "Thursday", "Friday", "Saturday" };
+static const char *const month[] = { "January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December" };
 
 static const char *name_of(const char *const *names, int n, int i)
 {
@@ -74,7 +75,10 @@ static int number(char c, const struct tm *tm, char *out, size_t size)
     case 'j': return snprintf(out, size, "%03d", tm->tm_yday + 1);
     case 'm': return snprintf(out, size, "%02d", tm->tm_mon + 1);
     case 'M': return snprintf(out, size, "%02d", tm->tm_min);
-    case 's': { struct tm copy = *tm; return snprintf(out, size, "%lld", (long long)timegm(&copy)); }
+    case 's': {
+        struct tm copy = *tm;
+        return snprintf(out, size, "%lld", (long long)timegm(&copy));
+    }
     case 'S': return snprintf(out, size, "%02d", tm->tm_sec);
     case 'u': return snprintf(out, size, "%d", tm->tm_wday == 0 ? 7 : tm->tm_wday);
     case 'U': return snprintf(out, size, "%02d", week(tm, 0));
@@ -91,14 +95,10 @@ static int number(char c, const struct tm *tm, char *out, size_t size)
 static const char *text_of(char c, const struct tm *tm, char *out, size_t size)
 {
     switch (c) {
-    case 'a':
-        snprintf(out, size, "%.3s", name_of(weekday, 7, tm->tm_wday));
-        return out;
+    case 'a': snprintf(out, size, "%.3s", name_of(weekday, 7, tm->tm_wday)); return out;
     case 'A': return name_of(weekday, 7, tm->tm_wday);
     case 'b':
-    case 'h':
-        snprintf(out, size, "%.3s", name_of(month, 12, tm->tm_mon));
-        return out;
+    case 'h': snprintf(out, size, "%.3s", name_of(month, 12, tm->tm_mon)); return out;
     case 'B': return name_of(month, 12, tm->tm_mon);
     case 'n': return "\n";
     case 'p': return tm->tm_hour < 12 ? "AM" : "PM";

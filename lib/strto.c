@@ -16,7 +16,8 @@ static int digit_value(char c)
 /* "0x" counts as a prefix only if a digit follows it. */
 static const char *skip_prefix(const char *s, int *base)
 {
-    if (s[0] == '0' && (s[1] | 32) == 'x' && (*base == 0 || *base == 16) && digit_value(s[2]) < 16) {
+    if (s[0] == '0' && (s[1] | 32) == 'x' && (*base == 0 || *base == 16) &&
+        digit_value(s[2]) < 16) {
         *base = 16;
         return s + 2;
     }

@@ -23,7 +23,8 @@ static inline struct tcb *tcb_self(void)
     return t;
 }
 
-/* Thread-local storage of the program (PT_TLS): size of the block below the tcb, and how to fill it. */
+/* Thread-local storage of the program (PT_TLS): size of the block below the tcb, and how to fill
+ * it. */
 size_t __tls_size(void);
 /* Makes a thread's block at the top of [base, end): tls image, tcb. The tcb. */
 struct tcb *__tcb_make(char *end);

@@ -1,6 +1,6 @@
 /*
- * Threads of this process. One mapping holds, from below: a page without access, the stack, thread-local storage and the
- * thread's block.
+ * Threads of this process. One mapping holds, from below: a page without access, the stack,
+ * thread-local storage and the thread's block.
  */
 #include <rugo/thread.h>
 
@@ -36,7 +36,7 @@ int thread_start(struct thread *t, int (*fn)(void *), void *arg, size_t stack_si
     if (at < 0)
         return (int)at;
     make_guard((uintptr_t)at);
-    *t = (struct thread){HANDLE_NONE, (void *)at, size, fn, arg, 0};
+    *t = (struct thread){ HANDLE_NONE, (void *)at, size, fn, arg, 0 };
     tcb = __tcb_make((char *)at + size);
     tcb->thread = t;
     uintptr_t stack = ((uintptr_t)at + size - __tls_size()) & ~(uintptr_t)63;

@@ -14,7 +14,7 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 
     if (now < 0)
         return (int)to_errno(now);
-    *ts = (struct timespec){now / SECOND, now % SECOND};
+    *ts = (struct timespec){ now / SECOND, now % SECOND };
     return 0;
 }
 
@@ -32,7 +32,7 @@ int gettimeofday(struct timeval *restrict tv, void *restrict zone)
     int64_t now = sys_time_now(CLOCK_REALTIME);
 
     (void)zone;
-    *tv = (struct timeval){now / SECOND, now % SECOND / 1000};
+    *tv = (struct timeval){ now / SECOND, now % SECOND / 1000 };
     return 0;
 }
 
@@ -58,21 +58,21 @@ int nanosleep(const struct timespec *req, struct timespec *rem)
     if (st == -EINTR && rem != NULL) {
         left -= sys_time_now(CLOCK_MONOTONIC) - begun;
         left = left < 0 ? 0 : left;
-        *rem = (struct timespec){left / SECOND, left % SECOND};
+        *rem = (struct timespec){ left / SECOND, left % SECOND };
     }
     return (int)to_errno(st);
 }
 
 unsigned sleep(unsigned seconds)
 {
-    struct timespec ts = {seconds, 0}, rem = {0, 0};
+    struct timespec ts = { seconds, 0 }, rem = { 0, 0 };
 
     return nanosleep(&ts, &rem) == 0 ? 0 : (unsigned)rem.tv_sec;
 }
 
 int usleep(useconds_t us)
 {
-    struct timespec ts = {us / 1000000, us % 1000000 * 1000L};
+    struct timespec ts = { us / 1000000, us % 1000000 * 1000L };
 
     return nanosleep(&ts, NULL);
 }

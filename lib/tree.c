@@ -18,7 +18,8 @@ static int complain(const char *path)
     return 1;
 }
 
-/* Calls each with "path/NAME" (and "other/NAME") for all names in a directory; the sum of the results. */
+/* Calls each with "path/NAME" (and "other/NAME") for all names in a directory; the sum of the
+ * results. */
 static int for_names(const char *path, const char *other, int (*each)(const char *, const char *))
 {
     char **names = dir_names(path, NULL);

@@ -1,4 +1,5 @@
-/* Files, working directory, sleeping: POSIX names over the `file` protocol. A file descriptor is a low handle. */
+/* Files, working directory, sleeping: POSIX names over the `file` protocol. A file descriptor is a
+ * low handle. */
 #ifndef LIB_UNISTD_H
 #define LIB_UNISTD_H
 
@@ -24,7 +25,8 @@ extern char **environ;
 
 ssize_t read(int fd, void *buf, size_t n);
 ssize_t pread(int fd, void *buf, size_t n, off_t offset);
-/* write and pwrite go on until all is written or an error occurs; what was written before an error counts. */
+/* write and pwrite go on until all is written or an error occurs; what was written before an error
+ * counts. */
 ssize_t write(int fd, const void *buf, size_t n);
 ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset);
 off_t lseek(int fd, off_t offset, int whence);
@@ -44,7 +46,8 @@ ssize_t readlink(const char *restrict path, char *restrict buf, size_t n);
 int access(const char *path, int mode);
 int isatty(int fd);
 
-/* The working directory is a string of this process; a child inherits it through the environment's PWD. */
+/* The working directory is a string of this process; a child inherits it through the environment's
+ * PWD. */
 int chdir(const char *path);
 char *getcwd(char *buf, size_t size);
 

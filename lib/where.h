@@ -13,8 +13,9 @@ struct where {
 };
 
 /*
- * Makes path absolute (working directory), then relative to the session on "/". A path too long for one message is
- * cleaned of ".." as text and its front walked, directory by directory. 0 or negative errno; where_end only after 0.
+ * Makes path absolute (working directory), then relative to the session on "/". A path too long
+ * for one message is cleaned of ".." as text and its front walked, directory by directory. 0 or
+ * negative errno; where_end only after 0.
  */
 int where_begin(struct where *w, const char *path);
 void where_end(struct where *w);

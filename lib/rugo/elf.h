@@ -45,33 +45,35 @@ enum { ELF_ET_EXEC = 2, ELF_ET_DYN = 3 };
 enum { ELF_PT_LOAD = 1, ELF_PT_DYNAMIC = 2, ELF_PT_INTERP = 3, ELF_PT_PHDR = 6, ELF_PT_TLS = 7 };
 enum { ELF_PF_X = 1, ELF_PF_W = 2, ELF_PF_R = 4 };
 
-/* One loadable segment. Addresses are as in the file; a position-independent image moves them all by one base. */
+/* One loadable segment. Addresses are as in the file; a position-independent image moves them all
+ * by one base. */
 struct elf_segment {
-    uint64_t vaddr;  /* of the first byte */
-    uint64_t memsz;  /* bytes in memory, not 0; what lies behind filesz is zero */
+    uint64_t vaddr; /* of the first byte */
+    uint64_t memsz; /* bytes in memory, not 0; what lies behind filesz is zero */
     uint64_t offset; /* in the file */
     uint64_t filesz;
-    uint64_t page;  /* vaddr rounded down to a page */
+    uint64_t page; /* vaddr rounded down to a page */
     uint64_t pages; /* bytes of pages covered from there */
-    uint32_t prot;  /* ELF_PF_ bits */
+    uint32_t prot; /* ELF_PF_ bits */
 };
 
 /* What elf_check found; only meaningful after it returned NULL. */
 struct elf_image {
-    int pie;          /* may be moved (ET_DYN) */
-    uint64_t entry;   /* as in the file */
-    uint64_t low;     /* page-aligned range of all segments */
+    int pie; /* may be moved (ET_DYN) */
+    uint64_t entry; /* as in the file */
+    uint64_t low; /* page-aligned range of all segments */
     uint64_t high;
-    uint64_t phdr;    /* address of the program headers in memory, 0 if no segment contains them */
+    uint64_t phdr; /* address of the program headers in memory, 0 if no segment contains them */
     uint32_t phnum;
     uint32_t nsegments;
     struct elf_segment segment[ELF_SEGMENT_MAX]; /* in ascending order, no page in two of them */
 };
 
 /*
- * Checks every field of a 64-bit x86 program that the loader will rely on. head: the first head_size bytes of the file
- * (with fewer than the program headers need, the file is refused), file_size: bytes of the whole file.
- * NULL if it can be loaded, *image filled; else why not, as a phrase ("segment is writable and executable").
+ * Checks every field of a 64-bit x86 program that the loader will rely on. head: the first
+ * head_size bytes of the file (with fewer than the program headers need, the file is refused),
+ * file_size: bytes of the whole file. NULL if it can be loaded, *image filled; else why not, as a
+ * phrase ("segment is writable and executable").
  */
 const char *elf_check(const void *head, size_t head_size, uint64_t file_size,
                       struct elf_image *image);

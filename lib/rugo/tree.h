@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * The names in a directory without "." and "..", in byte order, as a NULL-terminated array; free it with dir_names_free.
- * NULL with errno set on failure. *n (may be NULL) is their number.
+ * The names in a directory without "." and "..", in byte order, as a NULL-terminated array; free
+ * it with dir_names_free. NULL with errno set on failure. *n (may be NULL) is their number.
  */
 char **dir_names(const char *path, size_t *n);
 void dir_names_free(char **names);
@@ -18,13 +18,13 @@ char *path_below(const char *dir, const char *name);
 char *target_of(const char *from, const char *to);
 
 /*
- * Copies a file, a symbolic link or (with recursive) a directory with all in it. Existing files are overwritten. Each
- * problem is told on standard error. The number of problems.
+ * Copies a file, a symbolic link or (with recursive) a directory with all in it. Existing files
+ * are overwritten. Each problem is told on standard error. The number of problems.
  */
 int copy_tree(const char *from, const char *to, int recursive);
 
-/* Removes a file, or (with recursive) a directory with all in it. force: nothing is said of what is not there. The
- * number of problems, each told on standard error. */
+/* Removes a file, or (with recursive) a directory with all in it. force: nothing is said of what
+ * is not there. The number of problems, each told on standard error. */
 int remove_tree(const char *path, int recursive, int force);
 
 #endif

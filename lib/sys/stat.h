@@ -1,4 +1,5 @@
-/* What a file is. struct stat and the S_ bits are Linux/amd64's, so they are also what the `file` protocol carries. */
+/* What a file is. struct stat and the S_ bits are Linux/amd64's, so they are also what the `file`
+ * protocol carries. */
 #ifndef LIB_SYS_STAT_H
 #define LIB_SYS_STAT_H
 

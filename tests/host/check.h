@@ -1,4 +1,5 @@
-/* The one assertion of the host tests: says where and what, and goes on; check_done is the exit status. */
+/* The one assertion of the host tests: says where and what, and goes on; check_done is the exit
+ * status. */
 #ifndef TESTS_HOST_CHECK_H
 #define TESTS_HOST_CHECK_H
 
@@ -8,16 +9,16 @@
 static int check_failures;
 static long check_count;
 
-#define CHECK(cond, ...)                                              \
-    do {                                                              \
-        check_count++;                                                \
-        if (!(cond)) {                                                \
-            if (check_failures++ < 20) {                              \
+#define CHECK(cond, ...)                                                  \
+    do {                                                                  \
+        check_count++;                                                    \
+        if (!(cond)) {                                                    \
+            if (check_failures++ < 20) {                                  \
                 fprintf(stderr, "%s:%d: %s:", __FILE__, __LINE__, #cond); \
-                fprintf(stderr, " " __VA_ARGS__);                      \
-                fputc('\n', stderr);                                  \
-            }                                                         \
-        }                                                             \
+                fprintf(stderr, " " __VA_ARGS__);                         \
+                fputc('\n', stderr);                                      \
+            }                                                             \
+        }                                                                 \
     } while (0)
 
 static inline int check_done(const char *name)

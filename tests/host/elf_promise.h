@@ -1,6 +1,6 @@
 /*
- * What the loader may rely on once elf_check has accepted a file, checked in another way than elf_check does: in 128 bits,
- * every pair of segments, from the raw bytes.
+ * What the loader may rely on once elf_check has accepted a file, checked in another way than
+ * elf_check does: in 128 bits, every pair of segments, from the raw bytes.
  */
 #ifndef TESTS_HOST_ELF_PROMISE_H
 #define TESTS_HOST_ELF_PROMISE_H
@@ -39,7 +39,8 @@ static const char *broken_pair(const struct elf_segment *a, const struct elf_seg
 }
 
 /* Only what must be so whatever the rest: NULL, or what is wrong. file: at least the headers. */
-static const char *broken_promise(const struct elf_image *im, const unsigned char *file, uint64_t file_size)
+static const char *broken_promise(const struct elf_image *im, const unsigned char *file,
+                                  uint64_t file_size)
 {
     const char *bad = NULL;
     uint16_t phnum, type;

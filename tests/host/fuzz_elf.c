@@ -1,6 +1,6 @@
 /*
- * libFuzzer on the check of ELF files: whatever is accepted keeps the loader's promises (elf_promise.h). The input is the
- * start of a file whose rest, a MiB, is not shown.
+ * libFuzzer on the check of ELF files: whatever is accepted keeps the loader's promises
+ * (elf_promise.h). The input is the start of a file whose rest, a MiB, is not shown.
  *
  * SOURCES: lib/elf_check.c FLAGS: -idirafter lib
  */

@@ -1,6 +1,6 @@
 /*
- * The check of ELF files: a good file made here, each of its fields made bad in turn with the reason that must be named, and every
- * single byte of the headers with every value.
+ * The check of ELF files: a good file made here, each of its fields made bad in turn with the
+ * reason that must be named, and every single byte of the headers with every value.
  *
  * SOURCES: lib/elf_check.c FLAGS: -idirafter lib
  */
@@ -18,10 +18,11 @@ static struct file {
     unsigned char rest[FILE_SIZE - sizeof(struct elf_header) - 3 * sizeof(struct elf_phdr)];
 } good;
 
-/* A static-PIE program as ld makes it: text with the headers, data with a bss, and one more header. */
+/* A static-PIE program as ld makes it: text with the headers, data with a bss, and one more
+ * header. */
 static void make_good(void)
 {
-    static const uint8_t ident[16] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
+    static const uint8_t ident[16] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
 
     memcpy(good.h.ident, ident, sizeof ident);
     good.h.type = ELF_ET_DYN;
@@ -32,9 +33,13 @@ static void make_good(void)
     good.h.ehsize = 64;
     good.h.phentsize = 56;
     good.h.phnum = 3;
-    good.p[TEXT] = (struct elf_phdr){ELF_PT_LOAD, ELF_PF_R | ELF_PF_X, 0, 0, 0, 0x1800, 0x1800, 0x1000};
-    good.p[DATA] = (struct elf_phdr){ELF_PT_LOAD, ELF_PF_R | ELF_PF_W, 0x2100, 0x5100, 0x5100, 0x300, 0x4000, 0x1000};
-    good.p[OTHER] = (struct elf_phdr){ELF_PT_DYNAMIC, ELF_PF_R, 0x2100, 0x5100, 0x5100, 0x100, 0x100, 8};
+    good.p[TEXT] =
+        (struct elf_phdr){ ELF_PT_LOAD, ELF_PF_R | ELF_PF_X, 0, 0, 0, 0x1800, 0x1800, 0x1000 };
+    good.p[DATA] =
+        (struct elf_phdr){ ELF_PT_LOAD, ELF_PF_R | ELF_PF_W, 0x2100, 0x5100, 0x5100, 0x300, 0x4000,
+                           0x1000 };
+    good.p[OTHER] =
+        (struct elf_phdr){ ELF_PT_DYNAMIC, ELF_PF_R, 0x2100, 0x5100, 0x5100, 0x100, 0x100, 8 };
 }
 
 static const char *check(const struct file *f, struct elf_image *im)
@@ -58,7 +63,7 @@ static void accepts(void)
     f.h.entry += 0x400000;
     CHECK(check(&f, &im) == NULL && !im.pie && im.low == 0x400000);
     f = good;
-    f.p[OTHER] = (struct elf_phdr){ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 0x100, 16};
+    f.p[OTHER] = (struct elf_phdr){ ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 0x100, 16 };
     CHECK(check(&f, &im) == NULL);
 }
 
@@ -71,13 +76,15 @@ static void refused(size_t offset, size_t n, uint64_t value, const char *word)
 
     memcpy((char *)&f + offset, &value, n);
     why = check(&f, &im);
-    CHECK(why != NULL && strstr(why, word) != NULL, "\"%s\" instead of \"%s\"", why != NULL ? why : "accepted", word);
+    CHECK(why != NULL && strstr(why, word) != NULL, "\"%s\" instead of \"%s\"",
+          why != NULL ? why : "accepted", word);
 }
 
 #define HEADER(field, value, word) \
     refused(offsetof(struct file, h.field), sizeof good.h.field, value, word)
-#define SEGMENT(i, field, value, word) \
-    refused(offsetof(struct file, p[0].field) + (i) * sizeof(struct elf_phdr), sizeof good.p[0].field, value, word)
+#define SEGMENT(i, field, value, word)                                         \
+    refused(offsetof(struct file, p[0].field) + (i) * sizeof(struct elf_phdr), \
+            sizeof good.p[0].field, value, word)
 
 static void headers(void)
 {
@@ -135,16 +142,17 @@ static void thread_storage(void)
     struct file f = good;
     const char *why;
 
-    f.p[OTHER] = (struct elf_phdr){ELF_PT_TLS, ELF_PF_R, 0x2100, 0x9100, 0, 0x20, 0x100, 16};
+    f.p[OTHER] = (struct elf_phdr){ ELF_PT_TLS, ELF_PF_R, 0x2100, 0x9100, 0, 0x20, 0x100, 16 };
     why = check(&f, &im);
     CHECK(why != NULL && strstr(why, "outside the segments") != NULL);
-    f.p[OTHER] = (struct elf_phdr){ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 0x10, 16};
+    f.p[OTHER] = (struct elf_phdr){ ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 0x10, 16 };
     why = check(&f, &im);
     CHECK(why != NULL && strstr(why, "larger in the file") != NULL);
-    f.p[OTHER] = (struct elf_phdr){ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 1ull << 40, 16};
+    f.p[OTHER] = (struct elf_phdr){ ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 1ull << 40, 16 };
     why = check(&f, &im);
     CHECK(why != NULL && strstr(why, "too large") != NULL);
-    f.p[OTHER] = (struct elf_phdr){ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 0x100, 1ull << 40};
+    f.p[OTHER] =
+        (struct elf_phdr){ ELF_PT_TLS, ELF_PF_R, 0x2100, 0x5100, 0, 0x20, 0x100, 1ull << 40 };
     why = check(&f, &im);
     CHECK(why != NULL && strstr(why, "alignment") != NULL);
 }

@@ -28,7 +28,8 @@ void *heap_pages_map(size_t size, size_t align)
 
     if (refuse || size > 1ull << 40)
         return NULL;
-    p = mmap(NULL, size + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    p = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
     at = (char *)(((uintptr_t)p + align - 1) & ~(align - 1));
@@ -71,7 +72,8 @@ static void wrong_free(void *p, const char *word)
     complaint = NULL;
     if (setjmp(broken) == 0)
         free(p);
-    CHECK(complaint != NULL && strstr(complaint, word) != NULL, "%s", complaint == NULL ? "accepted" : complaint);
+    CHECK(complaint != NULL && strstr(complaint, word) != NULL, "%s",
+          complaint == NULL ? "accepted" : complaint);
 }
 
 enum { SLOTS = 500 };

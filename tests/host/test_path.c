@@ -14,7 +14,8 @@ static void joined(const char *dir, const char *path, int clean, const char *wan
     char out[64];
     int st = path_join(dir, path, clean, out, sizeof out);
 
-    CHECK(st == 0 && strcmp(out, want) == 0, "%s + %s: \"%s\", not \"%s\"", dir, path, st == 0 ? out : "error", want);
+    CHECK(st == 0 && strcmp(out, want) == 0, "%s + %s: \"%s\", not \"%s\"", dir, path,
+          st == 0 ? out : "error", want);
 }
 
 static void last(const char *path, const char *want)

@@ -1,5 +1,6 @@
 /*
- * lib's printf against the host's, on fixed and on random directives: text, length, truncation; floats to the last digit.
+ * lib's printf against the host's, on fixed and on random directives: text, length, truncation;
+ * floats to the last digit.
  *
  * SOURCES: lib/format.c lib/format_float.c lib/snprintf.c lib/mem.c lib/string.c lib/ctype.c FLAGS: -include tests/host/rugo_names.h -Wno-format -Wno-format-truncation
  */
@@ -39,8 +40,10 @@ static void fixed(void)
     both(SIZE, "plain");
     both(SIZE, "");
     both(SIZE, "100%%");
-    both(SIZE, "%d %i %u %x %X %o %c %s %p", -1, 42, 7u, 0xabcu, 0xABCu, 8u, 'c', "text", (void *)0x1234);
-    both(SIZE, "%hhd %hd %ld %lld %zu %jd %td", 300, 70000, LONG_MIN, LLONG_MAX, SIZE_MAX, INTMAX_MIN, PTRDIFF_MIN);
+    both(SIZE, "%d %i %u %x %X %o %c %s %p", -1, 42, 7u, 0xabcu, 0xABCu, 8u, 'c', "text",
+         (void *)0x1234);
+    both(SIZE, "%hhd %hd %ld %lld %zu %jd %td", 300, 70000, LONG_MIN, LLONG_MAX, SIZE_MAX,
+         INTMAX_MIN, PTRDIFF_MIN);
     both(SIZE, "%.0d|%.0x|%#.0o|%5.0d|", 0, 0, 0, 0);
     both(SIZE, "%*d|%-*d|%.*d|%.*s|", 6, 1, 6, 2, 4, 3, 2, "abc");
     both(SIZE, "%*d|", -6, 1);
@@ -74,7 +77,8 @@ static void make_spec(char *spec, const char *conversion, int floating)
 
 static uint64_t interesting_word(void)
 {
-    static const uint64_t edge[] = {0, 1, 9, 10, 0x7fffffff, 0x80000000, UINT64_MAX, INT64_MAX, 1ull << 63};
+    static const uint64_t edge[] = { 0,          1,          9,         10,        0x7fffffff,
+                                     0x80000000, UINT64_MAX, INT64_MAX, 1ull << 63 };
     uint64_t r = check_random();
 
     return r % 4 == 0 ? edge[check_random() % 9] : r >> check_random() % 64;
@@ -82,7 +86,8 @@ static uint64_t interesting_word(void)
 
 static void integers(void)
 {
-    static const char *const conversion[] = {"d", "u", "x", "X", "o", "hd", "hhu", "ld", "lx", "llo", "zu", "c"};
+    static const char *const conversion[] = { "d",   "u",  "x",  "X",   "o",  "hd",
+                                              "hhu", "ld", "lx", "llo", "zu", "c" };
     char spec[64];
 
     for (int i = 0; i < 60000; i++) {
@@ -94,8 +99,28 @@ static void integers(void)
 
 static double interesting_double(void)
 {
-    static const double edge[] = {0.0, -0.0, 1.0, 0.5, 1.5, 2.5, 9.5, 99.5, 0.1, 0.05, 0.95, 9.995, 1e15, 1e22, 1e23, 5e-324,
-                                  1.7976931348623157e308, 2.2250738585072014e-308, 123456789.0, 999999.5, 0.00001, 0.0001};
+    static const double edge[] = { 0.0,
+                                   -0.0,
+                                   1.0,
+                                   0.5,
+                                   1.5,
+                                   2.5,
+                                   9.5,
+                                   99.5,
+                                   0.1,
+                                   0.05,
+                                   0.95,
+                                   9.995,
+                                   1e15,
+                                   1e22,
+                                   1e23,
+                                   5e-324,
+                                   1.7976931348623157e308,
+                                   2.2250738585072014e-308,
+                                   123456789.0,
+                                   999999.5,
+                                   0.00001,
+                                   0.0001 };
     union {
         uint64_t bits;
         double value;
@@ -112,7 +137,7 @@ static double interesting_double(void)
 
 static void floats(void)
 {
-    static const char *const conversion[] = {"f", "e", "g", "F", "E", "G"};
+    static const char *const conversion[] = { "f", "e", "g", "F", "E", "G" };
     char spec[64];
 
     for (int i = 0; i < 60000; i++) {

@@ -1,6 +1,7 @@
 /*
- * lib's memory and string functions against the host's, at all alignments and lengths around the steps they work in, and
- * against guard bytes. The host's are reached through the names without prefix.
+ * lib's memory and string functions against the host's, at all alignments and lengths around the
+ * steps they work in, and against guard bytes. The host's are reached through the names without
+ * prefix.
  *
  * SOURCES: lib/mem.c lib/string.c lib/ctype.c FLAGS: -include tests/host/rugo_names.h -Wno-stringop-overread -fno-builtin
  */
@@ -112,7 +113,8 @@ static void searches(void)
         CHECK(rugo_strcspn(a, b) == strcspn(a, b));
         CHECK(sign(rugo_strcmp(a, c)) == sign(strcmp(a, c)));
         CHECK(rugo_strlen(a) == strcspn(a, ""));
-        CHECK((rugo_strcasecmp(a, c) == 0) == (rugo_strlen(a) == rugo_strlen(c) && rugo_strncasecmp(a, c, 30) == 0));
+        CHECK((rugo_strcasecmp(a, c) == 0) ==
+              (rugo_strlen(a) == rugo_strlen(c) && rugo_strncasecmp(a, c, 30) == 0));
     }
     CHECK(rugo_strcasecmp("Rugo", "rUGO") == 0);
     CHECK(rugo_strncmp("abc", "abd", 2) == 0 && rugo_strncmp("abc", "abd", 3) < 0);
@@ -128,11 +130,16 @@ static void builds(void)
     CHECK(rugo_strlcpy(buf, "123456789", sizeof buf) == 9 && strcmp(buf, "1234567") == 0);
     CHECK(rugo_strlcpy(buf, "12", sizeof buf) == 2 && strcmp(buf, "12") == 0);
     CHECK(rugo_strlcat(buf, "34567890", sizeof buf) == 10 && strcmp(buf, "1234567") == 0);
-    CHECK(rugo_strncpy(buf, "x", 4) == buf && memcmp(buf, "x\0\0\0" "567", 8) == 0);
-    CHECK(strcmp(rugo_strncat(buf, "yz!", 2), "xyz") == 0 && strcmp(rugo_strcat(buf, "!"), "xyz!") == 0);
+    CHECK(rugo_strncpy(buf, "x", 4) == buf && memcmp(buf,
+                                                     "x\0\0\0"
+                                                     "567",
+                                                     8) == 0);
+    CHECK(strcmp(rugo_strncat(buf, "yz!", 2), "xyz") == 0 &&
+          strcmp(rugo_strcat(buf, "!"), "xyz!") == 0);
     CHECK(strcmp(rugo_strsep(&rest, ","), "") == 0 && strcmp(rugo_strsep(&rest, ","), "a") == 0);
     char other[] = ",a,,b,";
-    CHECK(strcmp(rugo_strtok_r(other, ",", &save), "a") == 0 && strcmp(rugo_strtok_r(NULL, ",", &save), "b") == 0);
+    CHECK(strcmp(rugo_strtok_r(other, ",", &save), "a") == 0 &&
+          strcmp(rugo_strtok_r(NULL, ",", &save), "b") == 0);
     CHECK(rugo_strtok_r(NULL, ",", &save) == NULL);
 }
 
