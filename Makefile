@@ -66,7 +66,7 @@ USER_FLAGS := $(TARGET) -fpie -fvisibility=hidden -ffunction-sections -fdata-sec
 # programs may rely on what gcc knows about the standard names.
 LIB_FLAGS  := $(USER_FLAGS) -fno-tree-loop-distribute-patterns
 PROG_FLAGS := $(USER_FLAGS) -fbuiltin
-USER_LINK  := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack \
+USER_LINK  := -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack -z norelro \
               -z separate-code --gc-sections --build-id=none -e _start
 
 HOST_FLAGS := -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer \
