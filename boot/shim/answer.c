@@ -16,7 +16,6 @@ struct answering {
     const struct kernel_image *image;
     const struct boot_source *source;
     uint64_t hhdm;
-    const struct quirks *quirks;
 };
 
 /* What a search through the image has found. */
@@ -82,7 +81,7 @@ static void *answer_module(const struct answering *a)
 
 static void *answer_rsdp(const struct answering *a)
 {
-    if (a->source->rsdp == 0 || a->quirks->hostile)
+    if (a->source->rsdp == 0 || a->source->hostile)
         return NULL;
     struct limine_rsdp_response *r = loader_alloc(sizeof *r);
     *r = (struct limine_rsdp_response){ .address = a->source->rsdp + a->hhdm };
@@ -124,7 +123,7 @@ static int64_t clock_field(uint64_t packed, int byte, bool binary)
 
 static void *answer_boot_time(const struct answering *a)
 {
-    if (a->quirks->hostile)
+    if (a->source->hostile)
         return NULL;
     struct limine_boot_time_response *r = loader_alloc(sizeof *r);
     uint64_t now = read_clock();
@@ -153,7 +152,7 @@ static void *answer_memmap(const struct answering *a)
     uint64_t *list = loader_alloc(MAX_MAP * sizeof *list);
     uint32_t count = mem_map(map, MAX_MAP);
 
-    if (a->quirks->hostile)
+    if (a->source->hostile)
         count = hostile_map(map, count, MAX_MAP);
     for (uint32_t i = 0; i < count; i++) {
         struct limine_memmap_entry *entry = (void *)&map[i];
@@ -232,9 +231,9 @@ static void search_image(struct found *found, const struct kernel_image *image)
 }
 
 void answer_requests(const struct kernel_image *image, const struct boot_source *source,
-                     uint64_t hhdm, const struct quirks *quirks)
+                     uint64_t hhdm)
 {
-    struct answering a = { .image = image, .source = source, .hhdm = hhdm, .quirks = quirks };
+    struct answering a = { .image = image, .source = source, .hhdm = hhdm };
     struct found found = { .count = 0 };
 
     search_image(&found, image);

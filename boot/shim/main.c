@@ -17,30 +17,23 @@
 
 void shim_main(uint32_t magic, uint32_t info);
 
-static bool word_given(const struct boot_source *source, const char *word)
-{
-    const char *after = cmdline_find(source, word);
-    return after != NULL && (*after == '\0' || *after == ' ');
-}
-
 /* How far above its link address the kernel goes: whole pages; 0 if it cannot or must not move. */
-static uint64_t choose_slide(const struct kernel_image *image, const struct boot_source *source,
-                             const struct quirks *quirks)
+static uint64_t choose_slide(const struct kernel_image *image, const struct boot_source *source)
 {
-    uint64_t range = quirks->hostile ? SLIDE_RANGE_ALL : SLIDE_RANGE;
-    uint64_t used = image->virt + image->size + SLIDE_RANGE_ALL; /* link address 2 GiB is 0 */
+    uint64_t range = source->hostile ? SLIDE_RANGE_ALL : SLIDE_RANGE;
+    uint64_t used = image->virt + image->size + SLIDE_RANGE_ALL; /* from the start of the range */
 
-    if (!image->relocatable || word_given(source, "nokaslr"))
+    if (!image->relocatable || cmdline_has(source, "nokaslr"))
         return 0;
     return random_below((range - used) / PAGE_SIZE) * PAGE_SIZE;
 }
 
 /* A multiple of 1 GiB, as Limine's is; a hostile one anywhere it fits in the upper half. */
-static uint64_t choose_hhdm(const struct quirks *quirks)
+static uint64_t choose_hhdm(const struct boot_source *source)
 {
     uint64_t span = mem_top() > TOP_OF_LOW ? (mem_top() + GIB - 1) & -GIB : TOP_OF_LOW;
 
-    if (!quirks->hostile)
+    if (!source->hostile)
         return HHDM_DEFAULT;
     return HHDM_DEFAULT + random_below((HHDM_END - HHDM_DEFAULT - span) / GIB) * GIB;
 }
@@ -84,24 +77,23 @@ void shim_main(uint32_t magic, uint32_t info)
     static struct kernel_image image;
 
     multiboot_read(&source, magic, info);
-    struct quirks quirks = { .hostile = word_given(&source, "shim=hostile") };
     random_seed(&source);
 
     elf_check(&image, &source.kernel);
     image.phys = (uint64_t)mem_alloc(image.size, LIMINE_MEMMAP_KERNEL_AND_MODULES);
-    image.slide = choose_slide(&image, &source, &quirks);
+    image.slide = choose_slide(&image, &source);
     elf_load(&image, &source.kernel);
 
-    uint64_t hhdm = choose_hhdm(&quirks);
+    uint64_t hhdm = choose_hhdm(&source);
     uint64_t pml4 = paging_build(&image, hhdm);
     uint64_t stack_top = (uint64_t)loader_alloc(STACK_SIZE) + STACK_SIZE + hhdm;
-    if (quirks.hostile)
+    if (source.hostile)
         report_hostile(&image, hhdm);
-    answer_requests(&image, &source, hhdm, &quirks);
+    answer_requests(&image, &source, hhdm);
 
     set_pat();
     mask_interrupts();
-    if (quirks.hostile)
+    if (source.hostile)
         hostile_devices();
     enter_kernel(image.entry + image.slide, stack_top, pml4, hhdm);
 }

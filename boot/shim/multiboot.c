@@ -251,6 +251,7 @@ void multiboot_read(struct boot_source *source, uint32_t magic, uint32_t info)
         copy_bytes(rsdp_copy, rsdp, rsdp->size);
         rsdp = (const struct mb2_tag *)rsdp_copy;
     }
+    source->hostile = cmdline_has(source, "shim=hostile");
     claim_modules(source);
     source->rsdp = find_bios_rsdp();
     if (source->rsdp == 0 && rsdp != NULL)
@@ -274,4 +275,10 @@ const char *cmdline_find(const struct boot_source *source, const char *key)
             return NULL;
         word++;
     }
+}
+
+bool cmdline_has(const struct boot_source *source, const char *word)
+{
+    const char *after = cmdline_find(source, word);
+    return after != NULL && (*after == '\0' || *after == ' ');
 }

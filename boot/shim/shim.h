@@ -47,6 +47,7 @@ struct boot_source {
     struct module kernel;
     struct module initrd;
     uint64_t rsdp;              /* physical address; 0: none found */
+    bool hostile;               /* shim=hostile is on the command line */
     uint32_t cmdline_length;
     char cmdline[CMDLINE_SIZE]; /* the kernel's, as the user wrote it */
 };
@@ -54,8 +55,11 @@ struct boot_source {
 /* Fills *source and hands all memory ranges to mem_add(). magic and info as at the entry. */
 void multiboot_read(struct boot_source *source, uint32_t magic, uint32_t info);
 
-/* The value of the word `key` ("seed=") on the command line, up to the next space; else null. */
+/* What follows `key` ("seed=") where a word of the command line begins with it; else null. */
 const char *cmdline_find(const struct boot_source *source, const char *key);
+
+/* Whether one of the words is `word`. */
+bool cmdline_has(const struct boot_source *source, const char *word);
 
 /* ---- memory.c: types are those of the Limine memory map ---- */
 
@@ -124,14 +128,9 @@ uint64_t paging_build(const struct kernel_image *image, uint64_t hhdm);
 
 /* ---- answer.c ---- */
 
-/* What is left out or changed on purpose; all false and 0 for an ordinary boot. */
-struct quirks {
-    bool hostile;
-};
-
 /* Answers the requests in the loaded image. The last that allocates. */
 void answer_requests(const struct kernel_image *image, const struct boot_source *source,
-                     uint64_t hhdm, const struct quirks *quirks);
+                     uint64_t hhdm);
 
 /* ---- random.c ---- */
 

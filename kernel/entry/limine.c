@@ -7,11 +7,8 @@
  */
 #include "entry/limine.h"
 
-#include <stddef.h>
-
 #include "klib/boot_info.h"
-
-#define PAGE_SIZE UINT64_C(4096)
+#include "klib/panic.h"
 
 /* Volatile: a loader wrote them behind the compiler's back, before the first instruction. */
 #define REQUEST(section_name) \
@@ -33,55 +30,19 @@ REQUEST(".limine_requests") struct limine_request time_request = { .id = LIMINE_
 
 REQUEST(".limine_requests_end") uint64_t end_marker[] = LIMINE_END_MARKER;
 
-/*
- * Serial line and debug exit without any of the kernel's own services: this runs before they are
- * set up, and a loader that breaks the protocol must be named all the same.
- */
-static void outb(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static uint8_t inb(uint16_t port)
-{
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
-
-enum { COM1 = 0x3f8, COM1_LINE_STATUS = COM1 + 5, LSR_THR_EMPTY = 0x20, COM1_TRIES = 100000 };
-enum { DEBUG_EXIT = 0xf4, DEBUG_EXIT_FAILURE = 0x11 };
-
-static void say(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        for (int i = 0; i < COM1_TRIES && (inb(COM1_LINE_STATUS) & LSR_THR_EMPTY) == 0; i++)
-            ;
-        outb(COM1, (uint8_t)*text);
-    }
-}
-
-static _Noreturn void refuse(const char *why)
-{
-    say("BOOT: error: ");
-    say(why);
-    say("\r\n");
-    outb(DEBUG_EXIT, DEBUG_EXIT_FAILURE);
-    for (;;)
-        __asm__ volatile("cli; hlt");
-}
+#define REFUSE(why) panic(PANIC_BOOT, "boot loader: " why)
 
 static const void *at(uint64_t address)
 {
     return (const void *)(uintptr_t)address;
 }
 
-/* The answer to a mandatory request; missing is what to say when there is none. */
-static const void *answer(const volatile struct limine_request *request, const char *missing)
+/* The answer to a mandatory request; `what` names it when there is none. */
+static const void *answer(const volatile struct limine_request *request, const char *what)
 {
     uint64_t response = request->response;
     if (response == 0)
-        refuse(missing);
+        panic(PANIC_BOOT, "boot loader: it gives no %s", what);
     return at(response);
 }
 
@@ -94,28 +55,28 @@ static uint64_t to_phys(const struct boot_info *bi, uint64_t address)
 static void collect_addresses(struct boot_info *bi)
 {
     const struct limine_hhdm_response *hhdm =
-        answer(&hhdm_request, "the boot loader gives no direct map (HHDM)");
+        answer(&hhdm_request, "direct map (HHDM)");
     const struct limine_kernel_address_response *kernel =
-        answer(&address_request, "the boot loader does not say where the kernel is");
+        answer(&address_request, "address of the kernel");
 
     bi->hhdm = hhdm->offset;
     bi->kernel_phys = kernel->physical_base;
     bi->kernel_virt = kernel->virtual_base;
     if ((bi->hhdm | bi->kernel_phys | bi->kernel_virt) % PAGE_SIZE != 0)
-        refuse("the boot loader gives addresses that are not page-aligned");
+        REFUSE("it gives addresses that are not page-aligned");
 }
 
 static void collect_cmdline(struct boot_info *bi)
 {
     const struct limine_kernel_file_response *response =
-        answer(&file_request, "the boot loader gives no kernel file (command line)");
+        answer(&file_request, "kernel file (command line)");
     const struct limine_file *file = at(response->kernel_file);
     const char *text = at(file->cmdline);
     uint32_t length = 0;
 
     for (; text != NULL && text[length] != '\0'; length++) {
         if (length == BOOT_CMDLINE_SIZE - 1)
-            refuse("the kernel's command line is longer than 4095 bytes");
+            REFUSE("the command line is longer than 4095 bytes");
         bi->cmdline[length] = text[length];
     }
     bi->cmdline[length] = '\0';
@@ -124,17 +85,17 @@ static void collect_cmdline(struct boot_info *bi)
 
 static void collect_initrd(struct boot_info *bi)
 {
-    static const char missing[] = "no initrd: the boot loader gives no module beside the kernel";
-    const struct limine_module_response *response = answer(&module_request, missing);
+    const struct limine_module_response *response =
+        answer(&module_request, "initrd (no module beside the kernel)");
     if (response->module_count == 0)
-        refuse(missing);
+        REFUSE("it gives no initrd (0 modules beside the kernel)");
 
     const uint64_t *modules = at(response->modules);
     const struct limine_file *initrd = at(modules[0]);
     bi->initrd_phys = to_phys(bi, initrd->address);
     bi->initrd_size = initrd->size;
     if (bi->initrd_phys % PAGE_SIZE != 0)
-        refuse("the boot loader put the initrd at an address that is not page-aligned");
+        REFUSE("the initrd is not page-aligned");
 }
 
 /* What a machine may lack, or a loader may not know. */
@@ -185,22 +146,22 @@ struct mem_range {
  * Entry i of the loader's map, on page boundaries: free memory shrinks to them, all else grows.
  * False if nothing is left of it. A range that wraps around ends at the top of the address space.
  */
-static _Bool range_read(const struct limine_memmap_response *map, uint64_t i, struct mem_range *out)
+static bool range_read(const struct limine_memmap_response *map, uint64_t i, struct mem_range *out)
 {
     const uint64_t *entries = at(map->entries);
     const struct limine_memmap_entry *entry = at(entries[i]);
-    const uint64_t top = UINT64_MAX - PAGE_SIZE + 1;
+    const uint64_t top = align_down(UINT64_MAX, PAGE_SIZE);
     uint64_t end = entry->base + entry->length;
 
     if (end < entry->base || end > top)
         end = top;
     out->type = mem_type(entry->type);
     if (out->type <= BOOT_MEM_LOADER) {
-        out->base = (entry->base + PAGE_SIZE - 1) & -PAGE_SIZE;
-        out->end = end & -PAGE_SIZE;
+        out->base = align_up(entry->base, PAGE_SIZE);
+        out->end = align_down(end, PAGE_SIZE);
     } else {
-        out->base = entry->base & -PAGE_SIZE;
-        out->end = (end + PAGE_SIZE - 1) & -PAGE_SIZE;
+        out->base = align_down(entry->base, PAGE_SIZE);
+        out->end = align_up(end, PAGE_SIZE);
     }
     return entry->length != 0 && out->base < out->end;
 }
@@ -210,7 +171,7 @@ static _Bool range_read(const struct limine_memmap_response *map, uint64_t i, st
  * type among the entries that cover it. False after the last entry. One pass over the loader's
  * unsorted entries per stretch: a few dozen of them, and no memory for a copy.
  */
-static _Bool next_stretch(const struct limine_memmap_response *map, uint64_t pos,
+static bool next_stretch(const struct limine_memmap_response *map, uint64_t pos,
                           struct mem_range *out)
 {
     struct mem_range r;
@@ -223,7 +184,7 @@ static _Bool next_stretch(const struct limine_memmap_response *map, uint64_t pos
         }
     }
     if (start == UINT64_MAX)
-        return 0;
+        return false;
 
     *out = (struct mem_range){ .base = start, .end = UINT64_MAX, .type = BOOT_MEM_USABLE };
     for (uint64_t i = 0; i < map->entry_count; i++) {
@@ -236,7 +197,7 @@ static _Bool next_stretch(const struct limine_memmap_response *map, uint64_t pos
             out->type = r.type > out->type ? r.type : out->type;
         }
     }
-    return 1;
+    return true;
 }
 
 static void memmap_add(struct boot_info *bi, const struct mem_range *r)
@@ -256,7 +217,7 @@ static void memmap_add(struct boot_info *bi, const struct mem_range *r)
 static void collect_memmap(struct boot_info *bi)
 {
     const struct limine_memmap_response *map =
-        answer(&memmap_request, "the boot loader gives no memory map");
+        answer(&memmap_request, "memory map");
     struct mem_range r = { 0 };
 
     bi->memmap_count = 0;
@@ -264,13 +225,13 @@ static void collect_memmap(struct boot_info *bi)
     while (next_stretch(map, r.end, &r))
         memmap_add(bi, &r);
     if (bi->memmap_count == 0)
-        refuse("the boot loader's memory map is empty");
+        REFUSE("its memory map is empty");
 }
 
 void limine_collect(struct boot_info *bi)
 {
     if (base_revision[2] != 0)
-        refuse("the boot loader does not speak base revision 2 of the Limine protocol");
+        REFUSE("it does not speak base revision 2 of the Limine protocol");
     collect_addresses(bi);
     collect_cmdline(bi);
     collect_initrd(bi);

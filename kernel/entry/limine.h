@@ -123,8 +123,7 @@ struct boot_info;
 /*
  * Turns the loader's answers into *bi (all of it is written). Must run on the loader's page
  * tables, once, before anything of the loader's memory is reused. Does not return when a
- * mandatory answer is missing or senseless: it says which on the serial line and leaves through
- * the debug-exit port with a failing status.
+ * mandatory answer is missing or senseless: it panics (PANIC_BOOT) and says which.
  */
 void limine_collect(struct boot_info *bi);
 
