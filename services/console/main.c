@@ -82,7 +82,7 @@ static void interrupt(void)
         (void)sys_session_signal(endpoint, watcher, 0, EV_USER0);
 }
 
-static struct input input = { .echo = print, .interrupt = interrupt };
+static struct input input;
 
 /* Forget the reader at `i`; the others keep their order. */
 static void drop_reader(unsigned i)
@@ -313,6 +313,8 @@ int main(void)
     struct port_event events[2];
     int st;
 
+    input.echo = print;
+    input.interrupt = interrupt;
     endpoint = start_handle(START_ENDPOINT);
     serial = start_handle(START_SERIAL);
     port = sys_port_create();

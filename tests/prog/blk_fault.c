@@ -6,14 +6,14 @@
 
 int main(void)
 {
-    uint64_t lba = cmdline_number("lba", 8);
+    uint64_t lba = blk_number("lba", 8);
 
     blk_begin(PAGE_SIZE);
     for (int i = 0; i < 3; i++) {
-        CHECK_IS(transfer(BLK_READ, 0, lba, 1), -EIO);
-        CHECK_IS(transfer(BLK_WRITE, 0, lba, 1), -EIO);
-        CHECK_IS(transfer(BLK_READ, 0, lba + 8, 1), 0);
+        EXPECT(-EIO, transfer(BLK_READ, 0, lba, 1));
+        EXPECT(-EIO, transfer(BLK_WRITE, 0, lba, 1));
+        EXPECT(0, transfer(BLK_READ, 0, lba + 8, 1));
     }
-    passed("BLK: fault ok");
+    test_mark("BLK: fault ok");
     return 0;
 }

@@ -50,7 +50,7 @@ static void verify(const struct job *j)
 
     for (uint32_t i = 0; i < j->count; i++) {
         pattern(wanted, j->sector + i, version[j->sector + i]);
-        CHECK_IS(memcmp(data + j->offset + i * BLK_SECTOR, wanted, BLK_SECTOR), 0);
+        EXPECT(0, memcmp(data + j->offset + i * BLK_SECTOR, wanted, BLK_SECTOR));
     }
 }
 
@@ -86,13 +86,13 @@ static unsigned reap(unsigned njobs)
     unsigned total = 0;
     int64_t n;
 
-    CHECK_IS(port_next(port, &event, 10000 * MS), 0);
+    EXPECT(0, port_next(port, &event, 10000 * MS));
     do {
         n = sys_blk_reap(disk, done, 7, 0);
-        CHECK(n >= 0);
+        EXPECT_TRUE(n >= 0);
         for (int64_t i = 0; i < n; i++) {
-            CHECK(done[i].cookie < njobs && jobs[done[i].cookie].open);
-            CHECK_IS(done[i].status, 0);
+            EXPECT_TRUE(done[i].cookie < njobs && jobs[done[i].cookie].open);
+            EXPECT(0, done[i].status);
             jobs[done[i].cookie].open = false;
             if (jobs[done[i].cookie].op == BLK_READ)
                 verify(&jobs[done[i].cookie]);
@@ -121,8 +121,8 @@ static void round_of(unsigned njobs)
                 moved += j->count;
                 continue;
             }
-            CHECK_IS(st, -EAGAIN);
-            CHECK(open > 0);
+            EXPECT(-EAGAIN, st);
+            EXPECT_TRUE(open > 0);
             full++;
         }
         open -= reap(njobs);
@@ -131,18 +131,18 @@ static void round_of(unsigned njobs)
 
 int main(void)
 {
-    unsigned rounds = (unsigned)cmdline_number("rounds", 40);
+    unsigned rounds = (unsigned)blk_number("rounds", 40);
 
-    state = cmdline_number("seed", 1) * 2 + 1;
+    state = blk_number("seed", 1) * 2 + 1;
     blk_begin(SPACE);
-    CHECK(info.sectors >= SECTORS);
+    EXPECT_TRUE(info.sectors >= SECTORS);
     for (unsigned i = 0; i < SPACE / PAGE_SIZE; i += 3)   /* pages that are not neighbours in memory */
         data[(i * 577 % (SPACE / PAGE_SIZE)) * PAGE_SIZE] = 1;
     port = (handle_t)sys_port_create();
-    CHECK_IS(sys_port_add(port, disk, EV_READABLE, 0), 0);
+    EXPECT(0, sys_port_add(port, disk, EV_READABLE, 0));
     for (unsigned r = 0; r < rounds; r++)
         round_of(choose(r % 2 == 0));
-    say("BLK: %llu sectors moved, %u times full", (unsigned long long)moved, full);
-    passed("BLK: load ok");
+    printf("BLK: %llu sectors moved, %u times full\n", (unsigned long long)moved, full);
+    test_mark("BLK: load ok");
     return 0;
 }

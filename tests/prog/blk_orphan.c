@@ -20,7 +20,7 @@ static int child(const char *how)
 
     while (submit(BLK_READ, 0, 0, count, 0xdead) == 0)
         n++;
-    CHECK(n > 1);
+    EXPECT_TRUE(n > 1);
     if (strcmp(how, "sleep") == 0)
         (void)sys_thread_sleep(100000 * MS);
     return 0;
@@ -38,7 +38,7 @@ static handle_t start_child(const struct initrd_file *program, const char *how)
     };
     handle_t proc = HANDLE_NONE;
 
-    CHECK_IS(spawn_image(&args, program->data, program->size, &proc), 0);
+    EXPECT(0, spawn_image(&args, program->data, program->size, &proc));
     return proc;
 }
 
@@ -49,21 +49,21 @@ static void round_of(const struct initrd_file *program, bool kill)
     int status;
 
     if (kill) {
-        CHECK_IS(sys_thread_sleep(20 * MS), 0);
-        CHECK_IS(sys_process_kill(proc, 9), 0);
+        EXPECT(0, sys_thread_sleep(20 * MS));
+        EXPECT(0, sys_process_kill(proc, 9));
     }
-    CHECK_IS(transfer(BLK_READ, 0, 0, 8), 0);
-    CHECK_IS(process_wait(proc, &status, 10000 * MS), 0);
-    CHECK_IS(status, kill ? 9 : 0);
-    CHECK_IS(sys_handle_close(proc), 0);
-    CHECK_IS(transfer(BLK_READ, PAGE_SIZE, 8, 8), 0);
+    EXPECT(0, transfer(BLK_READ, 0, 0, 8));
+    EXPECT(0, process_wait(proc, &status, 10000 * MS));
+    EXPECT(kill ? 9 : 0, status);
+    EXPECT(0, sys_handle_close(proc));
+    EXPECT(0, transfer(BLK_READ, PAGE_SIZE, 8, 8));
 }
 
 static struct machine_info totals(void)
 {
     struct machine_info m;
 
-    CHECK_IS(sys_machine_info(start_handle(START_MACHINE), &m), 0);
+    EXPECT(0, sys_machine_info(start_handle(START_MACHINE), &m));
     return m;
 }
 
@@ -73,10 +73,10 @@ static struct machine_info settled(uint64_t shms)
     struct machine_info now = totals();
 
     for (int i = 0; i < 500 && now.shms > shms; i++) {
-        CHECK_IS(sys_thread_sleep(10 * MS), 0);
+        EXPECT(0, sys_thread_sleep(10 * MS));
         now = totals();
     }
-    CHECK_IS(now.shms - shms, 0);
+    EXPECT(0, now.shms - shms);
     return now;
 }
 
@@ -93,9 +93,9 @@ int main(int argc, char **argv)
         return child(argv[1]);
     for (unsigned i = 0; i < sizeof(gifts) / sizeof(gifts[0]); i++)
         gifts[i].handle = start_handle(gifts[i].kind);
-    CHECK_IS(shm_attach(start_handle(START_INITRD), VM_READ, &at, &initrd.size), 0);
+    EXPECT(0, shm_attach(start_handle(START_INITRD), VM_READ, &at, &initrd.size));
     initrd.data = at;
-    CHECK(initrd_find(&initrd, "test/blk_orphan", &program));
+    EXPECT_TRUE(initrd_find(&initrd, "test/blk_orphan", &program));
     shms = totals().shms;
     for (int i = 0; i < 4; i++)
         round_of(&program, i % 2 == 0);
@@ -103,9 +103,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < 10; i++)
         round_of(&program, i % 2 == 0);
     after = settled(shms);
-    CHECK_IS(after.processes - before.processes, 0);
-    CHECK_IS(after.handles - before.handles, 0);
-    CHECK_IS((int64_t)(before.free_pages - after.free_pages), 0);
-    passed("BLK: orphan ok");
+    EXPECT(0, after.processes - before.processes);
+    EXPECT(0, after.handles - before.handles);
+    EXPECT(0, (int64_t)(before.free_pages - after.free_pages));
+    test_mark("BLK: orphan ok");
     return 0;
 }

@@ -4,10 +4,10 @@
 static void wait_for_other_size(uint64_t old)
 {
     for (int i = 0; i < 2000 && info.sectors == old; i++) {
-        CHECK_IS(sys_thread_sleep(10 * MS), 0);
-        CHECK_IS(sys_blk_info(disk, &info), 0);
+        EXPECT(0, sys_thread_sleep(10 * MS));
+        EXPECT(0, sys_blk_info(disk, &info));
     }
-    CHECK(info.sectors != old);
+    EXPECT_TRUE(info.sectors != old);
 }
 
 int main(void)
@@ -16,12 +16,12 @@ int main(void)
 
     blk_begin(PAGE_SIZE);
     old = info.sectors;
-    CHECK_IS(transfer(BLK_READ, 0, old, 1), -EINVAL);
-    say("BLK: sectors=%llu", (unsigned long long)old);
+    EXPECT(-EINVAL, transfer(BLK_READ, 0, old, 1));
+    printf("BLK: sectors=%llu\n", (unsigned long long)old);
     wait_for_other_size(old);
-    CHECK_IS(transfer(BLK_READ, 0, info.sectors - 1, 1), 0);
-    CHECK_IS(transfer(BLK_READ, 0, info.sectors, 1), -EINVAL);
-    say("BLK: resized sectors=%llu", (unsigned long long)info.sectors);
-    passed("BLK: resize ok");
+    EXPECT(0, transfer(BLK_READ, 0, info.sectors - 1, 1));
+    EXPECT(-EINVAL, transfer(BLK_READ, 0, info.sectors, 1));
+    printf("BLK: resized sectors=%llu\n", (unsigned long long)info.sectors);
+    test_mark("BLK: resize ok");
     return 0;
 }
