@@ -5,7 +5,6 @@
         .globl  _start
         .type   _start, @function
         .hidden _DYNAMIC
-        .weak   _DYNAMIC
         .hidden __ehdr_start
         .section .text._start, "ax"
 _start:

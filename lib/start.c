@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 enum { DT_RELA = 7, DT_RELASZ = 8, R_X86_64_RELATIVE = 8 };
-enum { AT_PHDR_ = 3, AT_PHNUM_ = 5 };
 
 struct dynamic {
     int64_t tag;
@@ -68,15 +67,16 @@ static size_t round_up(size_t n, size_t align)
     return (n + align - 1) & ~(align - 1);
 }
 
+/* The ELF header is part of the image: the linker puts it into the first segment. */
 static void find_tls(char *base)
 {
-    const struct elf_phdr *p = (const struct elf_phdr *)getauxval(AT_PHDR_);
-    const struct elf_phdr *end = p + getauxval(AT_PHNUM_);
+    const struct elf_header *h = (const struct elf_header *)base;
+    const struct elf_phdr *p = (const struct elf_phdr *)(base + h->phoff);
 
-    for (; p != NULL && p < end; p++) {
-        if (p->type == ELF_PT_TLS && p->memsz > 0) {
-            tls = p;
-            tls_image = base + p->vaddr;
+    for (int i = 0; i < h->phnum; i++) {
+        if (p[i].type == ELF_PT_TLS && p[i].memsz > 0) {
+            tls = &p[i];
+            tls_image = base + p[i].vaddr;
         }
     }
 }
@@ -124,14 +124,13 @@ _Noreturn void __start(uint64_t *stack, const struct dynamic *dynamic, char *bas
     int argc = (int)stack[0];
     char **argv = (char **)(stack + 1);
 
-    if (dynamic != NULL)
-        relocate(dynamic, base);
+    relocate(dynamic, base);
     environ = argv + argc + 1;
     char **end = environ;
     while (*end != NULL)
         end++;
     auxv = (const uint64_t *)(end + 1);
-    find_tls(dynamic != NULL ? base : NULL);
+    find_tls(base);
     first_thread();
     if (argc > 0) {
         const char *slash = strrchr(argv[0], '/');

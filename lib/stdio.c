@@ -5,6 +5,7 @@
 #include <rugo/cdefs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static unsigned char in_buf[BUFSIZ], out_buf[BUFSIZ], err_buf[256];
@@ -22,13 +23,14 @@ struct FILE *__stdio_open;
 
 void __stdio_flush_all(void);
 
-/* A terminal gets its output line by line. */
+/* A terminal gets its output line by line, and so does what is no file (a service's log). */
 static void choose_mode(FILE *f)
 {
     int saved = errno;
+    struct stat st;
 
     if (!(f->flags & F_MODE))
-        f->mode = isatty(f->fd) ? _IOLBF : _IOFBF;
+        f->mode = fstat(f->fd, &st) != 0 || S_ISCHR(st.st_mode) ? _IOLBF : _IOFBF;
     f->flags |= F_MODE;
     errno = saved;
 }
