@@ -353,7 +353,7 @@ $(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/kept/host | $(ABI_STAMP)
 # (Read only when asked for: it costs a process per file.)
 ifneq ($(filter host-tests fuzzers $(BUILD)/host/%,$(MAKECMDGOALS)),)
 $(HOST_TESTS) $(FUZZERS): $(call sources_of,$(wildcard tests/host/*.c)) $(wildcard tests/host/*.h) \
-                          $(call below,services,*.h) $(call below,lib,*.h)
+                          $(call below,services,*.h) $(call below,lib,*.h) $(call below,apps,*.h)
 endif
 
 # ---- checks --------------------------------------------------------------------------------------
