@@ -14,8 +14,8 @@ static inline unsigned long blk_number(const char *key, unsigned long fallback)
     return text != NULL ? strtoul(text, NULL, 0) : fallback;
 }
 
-static handle_t disk, memory;   /* the first disk; a memory object */
-static char *data;              /* that memory */
+static handle_t disk, memory; /* the first disk; a memory object */
+static char *data; /* that memory */
 static struct blk_info info;
 
 /* Get at the disk and at `size` bytes of memory for it. */

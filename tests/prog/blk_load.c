@@ -5,9 +5,9 @@
  */
 #include "tests/prog/blk.h"
 
-#define SECTORS  8192u                  /* how much of the disk is used */
-#define SPACE    (4u << 20)             /* bytes of memory */
-#define BATCH    128u
+#define SECTORS 8192u                  /* how much of the disk is used */
+#define SPACE   (4u << 20)             /* bytes of memory */
+#define BATCH   128u
 
 struct job {
     uint32_t op;
@@ -35,13 +35,15 @@ static uint32_t below(uint32_t n)
 static void pattern(uint64_t *words, uint32_t sector, uint32_t n)
 {
     for (uint32_t i = 0; i < BLK_SECTOR / 8; i++)
-        words[i] = n == 0 ? 0 : ((uint64_t)sector << 40 | (uint64_t)n << 16 | i) * 0x9e3779b97f4a7c15ull;
+        words[i] =
+            n == 0 ? 0 : ((uint64_t)sector << 40 | (uint64_t)n << 16 | i) * 0x9e3779b97f4a7c15ull;
 }
 
 static void fill(const struct job *j)
 {
     for (uint32_t i = 0; i < j->count; i++)
-        pattern((uint64_t *)(data + j->offset + i * BLK_SECTOR), j->sector + i, ++version[j->sector + i]);
+        pattern((uint64_t *)(data + j->offset + i * BLK_SECTOR), j->sector + i,
+                ++version[j->sector + i]);
 }
 
 static void verify(const struct job *j)
@@ -71,7 +73,7 @@ static unsigned choose(bool small)
         offset += below(16) * BLK_SECTOR;
         if (sector + count > SECTORS || offset + count * BLK_SECTOR > SPACE)
             break;
-        jobs[n++] = (struct job){below(2) ? BLK_READ : BLK_WRITE, sector, count, offset, false};
+        jobs[n++] = (struct job){ below(2) ? BLK_READ : BLK_WRITE, sector, count, offset, false };
         sector += count;
         offset += count * BLK_SECTOR;
     }
@@ -136,7 +138,8 @@ int main(void)
     state = blk_number("seed", 1) * 2 + 1;
     blk_begin(SPACE);
     EXPECT_TRUE(info.sectors >= SECTORS);
-    for (unsigned i = 0; i < SPACE / PAGE_SIZE; i += 3)   /* pages that are not neighbours in memory */
+    for (unsigned i = 0; i < SPACE / PAGE_SIZE;
+         i += 3)   /* pages that are not neighbours in memory */
         data[(i * 577 % (SPACE / PAGE_SIZE)) * PAGE_SIZE] = 1;
     port = (handle_t)sys_port_create();
     EXPECT(0, sys_port_add(port, disk, EV_READABLE, 0));

@@ -2,15 +2,9 @@
  * Processes that end with requests under way (test=blk.orphan): nobody else gets their completions,
  * all memory comes back, and the disk goes on working.
  */
-#include <rugo/spawn.h>
-
-#include "services/initrd.h"
 #include "tests/prog/blk.h"
 
 #define SIZE (64 * PAGE_SIZE)
-
-static struct spawn_handle gifts[] = {
-    {START_BLK, 0, RIGHT_SAME}, {START_LOG, 0, RIGHT_SAME}, {START_MACHINE, 0, RIGHT_SAME}};
 
 /* The child: fill the queue, then sleep until killed, or end at once. */
 static int child(const char *how)
@@ -26,37 +20,36 @@ static int child(const char *how)
     return 0;
 }
 
-static handle_t start_child(const struct initrd_file *program, const char *how)
+static handle_t start_child(const char *how)
 {
-    char *argv[] = {(char *)"blk_orphan", (char *)how, NULL};
-    struct spawn_args args = {
-        .job = start_handle(START_JOB),
-        .argv = argv,
-        .handles = gifts,
-        .nhandles = sizeof(gifts) / sizeof(gifts[0]),
-        .fds = {HANDLE_NONE, HANDLE_NONE, HANDLE_NONE},
-    };
-    handle_t proc = HANDLE_NONE;
+    char *argv[] = { (char *)"blk_orphan", (char *)how, NULL };
+    struct spawn_handle disks = { START_BLK, disk, RIGHT_SAME };
 
-    EXPECT(0, spawn_image(&args, program->data, program->size, &proc));
-    return proc;
+    return test_spawn("test/blk_orphan", argv, &disks, 1);
 }
 
-/* A child's life; and a request of our own beside it, which must be the only one that comes back. */
-static void round_of(const struct initrd_file *program, bool kill)
+/* Read 8 sectors, as soon as others leave us room in the queue. */
+static void read_some(uint64_t sector)
 {
-    handle_t proc = start_child(program, kill ? "sleep" : "end");
-    int status;
+    int64_t st;
+
+    while ((st = transfer(BLK_READ, 0, sector, 8)) == -EAGAIN)
+        EXPECT(0, sys_thread_sleep(5 * MS));
+    EXPECT(0, st);
+}
+
+/* A child's life; and requests of our own beside it, which must be the only ones that come back. */
+static void round_of(bool kill)
+{
+    handle_t proc = start_child(kill ? "sleep" : "end");
 
     if (kill) {
         EXPECT(0, sys_thread_sleep(20 * MS));
         EXPECT(0, sys_process_kill(proc, 9));
     }
-    EXPECT(0, transfer(BLK_READ, 0, 0, 8));
-    EXPECT(0, process_wait(proc, &status, 10000 * MS));
-    EXPECT(kill ? 9 : 0, status);
-    EXPECT(0, sys_handle_close(proc));
-    EXPECT(0, transfer(BLK_READ, PAGE_SIZE, 8, 8));
+    read_some(0);
+    EXPECT(kill ? 9 : 0, test_wait(proc));
+    read_some(8);
 }
 
 static struct machine_info totals(void)
@@ -82,26 +75,18 @@ static struct machine_info settled(uint64_t shms)
 
 int main(int argc, char **argv)
 {
-    struct initrd initrd;
-    struct initrd_file program;
     struct machine_info before, after;
     uint64_t shms;
-    void *at;
 
     blk_begin(SIZE);
     if (argc > 1)
         return child(argv[1]);
-    for (unsigned i = 0; i < sizeof(gifts) / sizeof(gifts[0]); i++)
-        gifts[i].handle = start_handle(gifts[i].kind);
-    EXPECT(0, shm_attach(start_handle(START_INITRD), VM_READ, &at, &initrd.size));
-    initrd.data = at;
-    EXPECT_TRUE(initrd_find(&initrd, "test/blk_orphan", &program));
     shms = totals().shms;
     for (int i = 0; i < 4; i++)
-        round_of(&program, i % 2 == 0);
+        round_of(i % 2 == 0);
     before = settled(shms);
     for (int i = 0; i < 10; i++)
-        round_of(&program, i % 2 == 0);
+        round_of(i % 2 == 0);
     after = settled(shms);
     EXPECT(0, after.processes - before.processes);
     EXPECT(0, after.handles - before.handles);

@@ -1,11 +1,11 @@
 /* What block calls must refuse, and that a refusal changes nothing (test=blk.refuse). Needs 4 MiB of disk. */
 #include "tests/prog/blk.h"
 
-#define SIZE     (8 * PAGE_SIZE)
-#define NOWHERE  0x1800                  /* nothing is mapped there */
-#define KERNEL   0xffff800000000000ull
+#define SIZE    (8 * PAGE_SIZE)
+#define NOWHERE 0x1800 /* nothing is mapped there */
+#define KERNEL  0xffff800000000000ull
 
-static uint32_t unit;                   /* sectors of the smallest request */
+static uint32_t unit; /* sectors of the smallest request */
 
 static handle_t limited(handle_t h, uint32_t rights)
 {
@@ -42,7 +42,7 @@ static void ranges(void)
 
 static void bad_requests(void)
 {
-    struct blk_request req = {.op = BLK_READ, .shm = memory, .count = unit};
+    struct blk_request req = { .op = BLK_READ, .shm = memory, .count = unit };
 
     req.flags = 1;
     EXPECT(-EINVAL, sys_blk_submit(disk, &req));
@@ -122,7 +122,7 @@ int main(void)
     else
         EXPECT(0, transfer(BLK_WRITE, 0, info.sectors - unit, unit));
     printf("BLK: flags=%u sector=%u sectors=%llu max=%u queue=%u\n", info.flags, info.sector_size,
-        (unsigned long long)info.sectors, info.max_sectors, info.queue);
+           (unsigned long long)info.sectors, info.max_sectors, info.queue);
     test_mark("BLK: refusals ok");
     return 0;
 }
