@@ -3,6 +3,8 @@
 #include "klib/printf.h"
 #include "klib/string.h"
 
+#define IOAPIC_DEFAULT 0xfec00000u
+
 struct sdt {
     char signature[4];
     uint32_t length;
@@ -106,11 +108,8 @@ static void read_root(struct acpi_info *info, const struct sdt *root, map_fn map
     }
 }
 
-void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
+static void read_tables(struct acpi_info *info, paddr_t rsdp, map_fn map)
 {
-    *info = (struct acpi_info){0};
-    for (uint32_t i = 0; i < 16; i++)
-        info->isa[i].gsi = i;
     const uint8_t *r = rsdp ? map(rsdp, 20) : NULL;
     if (!r || memcmp(r, "RSD PTR ", 8) || !sum_is_zero(r, 20)) {
         kprintf("ACPI: no tables\n");
@@ -123,4 +122,16 @@ void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
         root = table_at(le(r, 16, 4), map);
     if (root)
         read_root(info, root, map);
+}
+
+void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
+{
+    *info = (struct acpi_info){0};
+    for (uint32_t i = 0; i < 16; i++)
+        info->isa[i].gsi = i;
+    read_tables(info, rsdp, map);
+    if (info->ioapic_count == 0) { /* where the first one has been since the 82093AA */
+        info->ioapics[0].address = IOAPIC_DEFAULT;
+        info->ioapic_count = 1;
+    }
 }
