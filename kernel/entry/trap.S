@@ -7,6 +7,7 @@
  * from user mode and its SWAPGS; they look at the GS base itself.
  */
 #include "sched/thread_offsets.h"
+#include "x86/cpu_offsets.h"
 
     .text
     .balign 16
@@ -75,6 +76,9 @@ trap_common:
     testb $3, 144(%rsp)         /* cs */
     jz 1f
     swapgs
+1:  cmpb $0, cpu_features+CPU_FEATURES_SMAP(%rip)
+    je 1f
+    clac                        /* a program may have set AC, which would switch SMAP off */
 1:  mov %rsp, %rdi
     xor %ebp, %ebp
     testb $3, 144(%rsp)

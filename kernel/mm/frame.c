@@ -17,8 +17,7 @@ static struct {
     uint64_t cursor, cursor_end; /* fresh frames whose entries are mapped */
     struct frame *free;
     uint64_t total, free_count;
-    uint64_t fail_after;
-} frames = {.lock = SPINLOCK_INIT(RANK_FRAME), .fail_after = UINT64_MAX};
+} frames = {.lock = SPINLOCK_INIT(RANK_FRAME)};
 
 void frame_add_range(paddr_t base, uint64_t length)
 {
@@ -79,21 +78,11 @@ static bool refill(void)
     return false;
 }
 
-static bool may_allocate(void)
-{
-    if (LIKELY(frames.fail_after == UINT64_MAX))
-        return true;
-    if (frames.fail_after == 0)
-        return false;
-    frames.fail_after--;
-    return true;
-}
-
 paddr_t frame_alloc(void)
 {
     uint64_t number = 0;
     spin_lock(&frames.lock);
-    if (LIKELY(may_allocate())) {
+    if (LIKELY(frames.free_count > this_cpu()->frame_floor)) {
         if (frames.free) {
             number = (uint64_t)(frames.free - (struct frame *)FRAMEDB_BASE);
             frames.free = frames.free->next;
@@ -120,7 +109,7 @@ paddr_t frame_alloc_contiguous(unsigned count)
         if (!refill())
             break;
     }
-    if (frames.cursor_end - frames.cursor >= count && may_allocate()) {
+    if (frames.cursor_end - frames.cursor >= count) {
         number = frames.cursor;
         frames.cursor += count;
         frames.free_count -= count;
@@ -180,11 +169,4 @@ struct frame_totals frame_totals(void)
     struct frame_totals t = {frames.total, frames.free_count};
     spin_unlock(&frames.lock);
     return t;
-}
-
-void frame_fail_after(uint64_t n)
-{
-    spin_lock(&frames.lock);
-    frames.fail_after = n;
-    spin_unlock(&frames.lock);
 }

@@ -38,7 +38,13 @@ static inline struct frame *frame_of(paddr_t p)
 
 /* Hand a page-aligned range of RAM over to the allocator. Ranges do not overlap. */
 void frame_add_range(paddr_t base, uint64_t length);
-/* A frame with undefined contents, or 0 when memory is out. */
+/*
+ * Frames that only the kernel's own threads and the core services (svcman and what it starts) may use: when a
+ * program has eaten the rest, they go on working. A thread's floor is in struct cpu while it runs.
+ */
+#define FRAME_RESERVE 512u
+
+/* A frame with undefined contents, or 0 when memory is out (for the running thread). */
 paddr_t frame_alloc(void);
 /* A frame of zeros, or 0. */
 paddr_t frame_alloc_zeroed(void);
@@ -52,7 +58,5 @@ struct frame_totals {
     uint64_t total, free;
 };
 struct frame_totals frame_totals(void);
-/* Fail every frame allocation after n more (test hook); UINT64_MAX switches it off. */
-void frame_fail_after(uint64_t n);
 
 #endif

@@ -138,7 +138,7 @@ static void drop_pages(struct region *r, uintptr_t from, uintptr_t to)
 
 static pte_t prot_bits(uint32_t prot)
 {
-    return PTE_PRESENT | PTE_USER | (prot & VM_WRITE ? PTE_WRITE : 0) | (prot & VM_EXEC ? 0 : PTE_NX);
+    return PTE_PRESENT | (prot & VM_READ ? PTE_USER : 0) | (prot & VM_WRITE ? PTE_WRITE : 0) | (prot & VM_EXEC ? 0 : PTE_NX);
 }
 
 /* Bring a page of r in; the lock is held. Returns its entry, NULL when memory is out. */
@@ -169,8 +169,6 @@ status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access)
     if (r && (r->prot & access)) {
         pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
         st = e ? OK : -ENOMEM;
-        if (e && access == VM_WRITE)
-            tlb_flush_page(va); /* the TLB may still hold it from before a vm_protect that only added rights */
     }
     spin_unlock(&as->lock);
     return st;
@@ -264,6 +262,12 @@ static uintptr_t place(struct aspace *as, const struct vm_map_args *a)
     return find_gap(as, USER_MIN, a->len);
 }
 
+/* On x86 what can be written or executed can be read. */
+static uint32_t effective(uint32_t prot)
+{
+    return prot & (VM_WRITE | VM_EXEC) ? prot | VM_READ : prot;
+}
+
 static status_t check_map(const struct vm_map_args *a)
 {
     if (!a->len || (a->len & PAGE_MASK) || a->len > USER_MAX || (a->prot & ~PROT_MASK))
@@ -290,7 +294,7 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     if (va) {
         r->node.key = va;
         r->end = va + a->len;
-        r->prot = a->prot;
+        r->prot = effective(a->prot);
         r->max_prot = a->max_prot;
         r->shm = a->shm;
         r->shm_page = a->offset >> PAGE_SHIFT;
@@ -399,6 +403,7 @@ static status_t check_protect(struct aspace *as, uintptr_t addr, uint64_t len, u
 status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
 {
     struct region *spare[2];
+    prot = effective(prot);
     if (!range_valid(addr, len) || (prot & ~PROT_MASK) || ((prot & VM_WRITE) && (prot & VM_EXEC)))
         return -EINVAL;
     status_t st = spare_regions(as, spare);

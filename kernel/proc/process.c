@@ -1,10 +1,14 @@
 /* Processes (process.h). */
 #include "klib/printf.h"
 #include "klib/string.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 #include "proc/job.h"
 #include "x86/clock.h"
 #include "x86/switch.h"
+
+/* svcman runs in the root job, its services one level below; programs are deeper and leave them a reserve of memory. */
+#define CORE_DEPTH 1u
 
 static uint64_t next_pid = 1; /* [a] */
 static void (*thread_exit_hook)(struct thread *t);
@@ -83,6 +87,7 @@ status_t process_thread_start(struct process *p, const struct user_start *s, str
     }
     *start = *s;
     t->fs_base = s->tls;
+    t->frame_floor = p->job->depth > CORE_DEPTH ? FRAME_RESERVE : 0;
     spin_lock(&p->lock);
     bool alive = p->state < PROC_DYING;
     if (alive) {

@@ -150,6 +150,7 @@ static void load_state(struct thread *prev, struct thread *next)
 {
     struct cpu *cpu = this_cpu();
     cpu->current = next;
+    cpu->frame_floor = next->frame_floor;
     aspace_switch(next->aspace);
     gdt_set_kernel_stack(cpu, next->kstack);
     if (prev->fpu && prev->state != THREAD_DEAD)

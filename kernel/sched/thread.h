@@ -58,6 +58,7 @@ struct thread {
     struct process *process;   /* [I] NULL: kernel thread; holds a reference */
     void *fpu;                 /* save area, NULL: kernel thread */
     uint64_t fs_base;          /* of user mode */
+    uint32_t frame_floor;      /* [I] free page frames it must leave to others */
     uint64_t id;               /* [I] unique, never used again */
     struct spinlock lock;      /* t */
     struct list ready_node;    /* [run queue] */

@@ -7,6 +7,7 @@
 #ifndef X86_CPU_H
 #define X86_CPU_H
 
+#include "x86/cpu_offsets.h"
 #include "x86/layout.h"
 #include "klib/types.h"
 
@@ -27,6 +28,7 @@ struct cpu {
     struct timer_queue *timers;
     uint64_t idle_ns;         /* time spent in idle so far */
     void *tss;
+    uint64_t frame_floor;     /* free page frames the running thread must leave (mm/frame.h) */
 };
 
 _Static_assert(offsetof(struct cpu, user_rsp) == 8, "entry/syscall.S");
@@ -54,6 +56,7 @@ struct cpu_features {
     uint32_t xsave_size; /* bytes of the save area with XCR0 as we set it; 512 without XSAVE */
     uint64_t xcr0;
 };
+_Static_assert(offsetof(struct cpu_features, smap) == CPU_FEATURES_SMAP, "entry/trap.S");
 extern struct cpu_features cpu_features;
 void cpu_features_init(void);
 /* Set CR0, CR4, EFER, XCR0 of the calling CPU for the kernel. */
