@@ -2,6 +2,8 @@
 
 import pytest
 
+from rugo.machine import ROOT
+
 SOURCE = """
 #include <stdio.h>
 
@@ -12,9 +14,9 @@ int main(int argc, char **argv)
 }
 """
 
-MANIFEST = """name = greeter
+CONFIG = """name = greeter
 version = 1.0
-program = greeter.c
+program = greeter greeter.c
 """
 
 
@@ -24,7 +26,7 @@ def package_disk(rugo, make_disk, secret, tmp_path):
     project = tmp_path / "greeter"
     project.mkdir()
     (project / "greeter.c").write_text(SOURCE.replace("@SECRET@", secret))
-    (project / "manifest").write_text(MANIFEST)
+    (project / "pkg.conf").write_text(CONFIG)
     rugo("pkg", "build", project, "-o", tmp_path / "greeter.rpk")
     image = make_disk()
     rugo("disk", "put", image, tmp_path / "greeter.rpk", "/greeter.rpk")
@@ -44,9 +46,7 @@ def test_pkg_install_run(shell, package_disk, secret):
 
 
 def test_pkg_scenario(boot, nonce, make_disk, tmp_path, rugo):
-    from rugo.machine import ROOT
-
-    rugo("pkg", "build", ROOT / "apps" / "hello", "-o", tmp_path / "hello.rpk")
+    rugo("pkg", "build", ROOT / "samples" / "hello", "-o", tmp_path / "hello.rpk")
     image = make_disk()
     rugo("disk", "put", image, tmp_path / "hello.rpk", "/hello.rpk")
-    boot(f"test=pkg nonce={nonce}", disk=image).ok().line("APP: hello world", nonce=nonce)
+    boot(f"test=pkg nonce={nonce}", disk=image).ok().line("APP: hello world")
