@@ -53,17 +53,18 @@ static void *answer_hhdm(const struct answering *a)
 static void *answer_kernel_address(const struct answering *a)
 {
     struct limine_kernel_address_response *r = loader_alloc(sizeof *r);
-    *r = (struct limine_kernel_address_response){ .physical_base = a->image->phys,
-                                                  .virtual_base =
-                                                      a->image->virt + a->image->slide };
+    *r = (struct limine_kernel_address_response){
+        .physical_base = a->image->phys,
+        .virtual_base = a->image->virt + a->image->slide,
+    };
     return r;
 }
 
 static void *answer_kernel_file(const struct answering *a)
 {
     struct limine_kernel_file_response *r = loader_alloc(sizeof *r);
-    struct limine_file *file = file_answer(a, &a->source->kernel, "/boot/rugo.elf",
-                                           a->source->cmdline);
+    struct limine_file *file =
+        file_answer(a, &a->source->kernel, "/boot/rugo.elf", a->source->cmdline);
     *r = (struct limine_kernel_file_response){ .kernel_file = virt(a, file) };
     return r;
 }

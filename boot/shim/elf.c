@@ -5,13 +5,13 @@
 #include "cpu.h"
 #include "shim.h"
 
-#define TOP_2GIB UINT64_C(0xffffffff80000000) /* the Limine protocol wants kernels here */
+#define TOP_2GIB  UINT64_C(0xffffffff80000000) /* the Limine protocol wants kernels here */
 #define MAX_IMAGE (UINT64_C(64) << 20)
 
 enum { EM_X86_64 = 62, ET_EXEC = 2, ET_DYN = 3 };
 enum { PT_LOAD = 1, PT_DYNAMIC = 2, PT_INTERP = 3, PF_X = 1, PF_W = 2 };
-enum { DT_NULL = 0, DT_RELA = 7, DT_RELASZ = 8, DT_RELAENT = 9, DT_REL = 17, DT_JMPREL = 23,
-       DT_RELR = 36, DT_FLAGS_1 = 0x6ffffffb };
+enum { DT_NULL = 0, DT_RELA = 7, DT_RELASZ = 8, DT_RELAENT = 9 };
+enum { DT_REL = 17, DT_JMPREL = 23, DT_RELR = 36, DT_FLAGS_1 = 0x6ffffffb };
 enum { DF_1_PIE = 0x08000000 };
 enum { R_X86_64_NONE = 0, R_X86_64_RELATIVE = 8 };
 
@@ -151,24 +151,15 @@ static struct relocations read_dynamic(struct kernel_image *image, const struct 
 
     for (uint64_t i = 0; i < count && dyn[i].tag != DT_NULL; i++) {
         switch (dyn[i].tag) {
-        case DT_RELA:
-            table = dyn[i].value;
-            break;
-        case DT_RELASZ:
-            size = dyn[i].value;
-            break;
-        case DT_RELAENT:
-            entry_size = dyn[i].value;
-            break;
-        case DT_FLAGS_1:
-            image->relocatable = (dyn[i].value & DF_1_PIE) != 0;
-            break;
+        case DT_RELA: table = dyn[i].value; break;
+        case DT_RELASZ: size = dyn[i].value; break;
+        case DT_RELAENT: entry_size = dyn[i].value; break;
+        case DT_FLAGS_1: image->relocatable = (dyn[i].value & DF_1_PIE) != 0; break;
         case DT_REL:
         case DT_JMPREL:
         case DT_RELR:
             REFUSE("relocations of a kind that no static PIE has (dynamic tag %u)", dyn[i].tag);
-        default:
-            break;
+        default: break;
         }
     }
     if (size == 0)

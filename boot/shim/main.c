@@ -10,9 +10,9 @@
 #define STACK_SIZE (UINT64_C(64) * 1024)
 
 #define HHDM_DEFAULT UINT64_C(0xffff800000000000)
-#define HHDM_END UINT64_C(0xffffff8000000000) /* the last 512 GiB are the kernel's */
+#define HHDM_END     UINT64_C(0xffffff8000000000) /* the last 512 GiB are the kernel's */
 
-#define SLIDE_RANGE GIB            /* of an ordinary boot */
+#define SLIDE_RANGE     GIB            /* of an ordinary boot */
 #define SLIDE_RANGE_ALL (2 * GIB)  /* all that the protocol allows */
 
 void shim_main(uint32_t magic, uint32_t info);

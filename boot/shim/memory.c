@@ -6,8 +6,8 @@
 
 #include "entry/limine.h"
 
-#define MAX_RANGES 256
-#define MAX_CLAIMS 64
+#define MAX_RANGES   256
+#define MAX_CLAIMS   64
 #define LOADER_CHUNK (UINT64_C(128) * 1024)
 #define LOWEST_ALLOC (UINT64_C(1) << 20) /* below lie the BIOS's things and the next CPU's start */
 

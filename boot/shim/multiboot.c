@@ -12,7 +12,7 @@
 #define MB1_LOADED 0x2badb002u
 #define MB2_LOADED 0x36d76289u
 
-#define MB1_HAS_MODULES (1u << 3)
+#define MB1_HAS_MODULES    (1u << 3)
 #define MB1_HAS_MEMORY_MAP (1u << 6)
 
 struct mb1_info {
@@ -74,10 +74,8 @@ static void copy_bytes(void *to, const void *from, uint64_t size)
 static void add_memory(uint64_t base, uint64_t length, uint32_t type)
 {
     static const uint8_t limine_type[] = {
-        [1] = LIMINE_MEMMAP_USABLE,
-        [2] = LIMINE_MEMMAP_RESERVED,
-        [3] = LIMINE_MEMMAP_ACPI_RECLAIMABLE,
-        [4] = LIMINE_MEMMAP_ACPI_NVS,
+        [1] = LIMINE_MEMMAP_USABLE,           [2] = LIMINE_MEMMAP_RESERVED,
+        [3] = LIMINE_MEMMAP_ACPI_RECLAIMABLE, [4] = LIMINE_MEMMAP_ACPI_NVS,
         [5] = LIMINE_MEMMAP_BAD_MEMORY,
     };
     mem_add(base, length, type >= 1 && type <= 5 ? limine_type[type] : LIMINE_MEMMAP_RESERVED);

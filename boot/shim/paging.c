@@ -6,10 +6,10 @@
 #include "cpu.h"
 #include "shim.h"
 
-#define PTE_P (UINT64_C(1) << 0)
-#define PTE_W (UINT64_C(1) << 1)
-#define PTE_PS (UINT64_C(1) << 7)
-#define PTE_NX (UINT64_C(1) << 63)
+#define PTE_P       (UINT64_C(1) << 0)
+#define PTE_W       (UINT64_C(1) << 1)
+#define PTE_PS      (UINT64_C(1) << 7)
+#define PTE_NX      (UINT64_C(1) << 63)
 #define PTE_ADDRESS UINT64_C(0x000ffffffffff000)
 
 #define MIB_2 (UINT64_C(2) << 20)

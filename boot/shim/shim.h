@@ -21,8 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_SIZE UINT64_C(4096)
-#define GIB (UINT64_C(1) << 30)
+#define PAGE_SIZE  UINT64_C(4096)
+#define GIB        (UINT64_C(1) << 30)
 #define TOP_OF_LOW (4 * GIB) /* what the shim itself can address */
 
 #define CMDLINE_SIZE 4096 /* with the closing 0; the kernel takes no more */

@@ -14,21 +14,29 @@
 #define REQUEST(section_name) \
     __attribute__((used, section(section_name), aligned(8))) static volatile
 
-REQUEST(".limine_requests_start") uint64_t start_marker[] = LIMINE_START_MARKER;
+REQUEST(".limine_requests_start")
+uint64_t start_marker[] = LIMINE_START_MARKER;
 
 REQUEST(".limine_requests")
 uint64_t base_revision[] = { LIMINE_BASE_MAGIC0, LIMINE_BASE_MAGIC1, LIMINE_BASE_REVISION };
 
-REQUEST(".limine_requests") struct limine_request hhdm_request = { .id = LIMINE_HHDM_ID };
-REQUEST(".limine_requests") struct limine_request memmap_request = { .id = LIMINE_MEMMAP_ID };
-REQUEST(".limine_requests") struct limine_request file_request = { .id = LIMINE_KERNEL_FILE_ID };
+REQUEST(".limine_requests")
+struct limine_request hhdm_request = { .id = LIMINE_HHDM_ID };
+REQUEST(".limine_requests")
+struct limine_request memmap_request = { .id = LIMINE_MEMMAP_ID };
+REQUEST(".limine_requests")
+struct limine_request file_request = { .id = LIMINE_KERNEL_FILE_ID };
 REQUEST(".limine_requests")
 struct limine_request address_request = { .id = LIMINE_KERNEL_ADDRESS_ID };
-REQUEST(".limine_requests") struct limine_request module_request = { .id = LIMINE_MODULE_ID };
-REQUEST(".limine_requests") struct limine_request rsdp_request = { .id = LIMINE_RSDP_ID };
-REQUEST(".limine_requests") struct limine_request time_request = { .id = LIMINE_BOOT_TIME_ID };
+REQUEST(".limine_requests")
+struct limine_request module_request = { .id = LIMINE_MODULE_ID };
+REQUEST(".limine_requests")
+struct limine_request rsdp_request = { .id = LIMINE_RSDP_ID };
+REQUEST(".limine_requests")
+struct limine_request time_request = { .id = LIMINE_BOOT_TIME_ID };
 
-REQUEST(".limine_requests_end") uint64_t end_marker[] = LIMINE_END_MARKER;
+REQUEST(".limine_requests_end")
+uint64_t end_marker[] = LIMINE_END_MARKER;
 
 #define REFUSE(why) panic(PANIC_BOOT, "boot loader: " why)
 
@@ -54,8 +62,7 @@ static uint64_t to_phys(const struct boot_info *bi, uint64_t address)
 
 static void collect_addresses(struct boot_info *bi)
 {
-    const struct limine_hhdm_response *hhdm =
-        answer(&hhdm_request, "direct map (HHDM)");
+    const struct limine_hhdm_response *hhdm = answer(&hhdm_request, "direct map (HHDM)");
     const struct limine_kernel_address_response *kernel =
         answer(&address_request, "address of the kernel");
 
@@ -117,22 +124,14 @@ static void collect_optional(struct boot_info *bi)
 static enum boot_mem_type mem_type(uint64_t limine_type)
 {
     switch (limine_type) {
-    case LIMINE_MEMMAP_USABLE:
-        return BOOT_MEM_USABLE;
-    case LIMINE_MEMMAP_ACPI_RECLAIMABLE:
-        return BOOT_MEM_ACPI_RECLAIM;
-    case LIMINE_MEMMAP_ACPI_NVS:
-        return BOOT_MEM_ACPI_NVS;
-    case LIMINE_MEMMAP_BAD_MEMORY:
-        return BOOT_MEM_BAD;
-    case LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE:
-        return BOOT_MEM_LOADER;
-    case LIMINE_MEMMAP_KERNEL_AND_MODULES:
-        return BOOT_MEM_KERNEL;
-    case LIMINE_MEMMAP_FRAMEBUFFER:
-        return BOOT_MEM_FRAMEBUFFER;
-    default:
-        return BOOT_MEM_RESERVED;
+    case LIMINE_MEMMAP_USABLE: return BOOT_MEM_USABLE;
+    case LIMINE_MEMMAP_ACPI_RECLAIMABLE: return BOOT_MEM_ACPI_RECLAIM;
+    case LIMINE_MEMMAP_ACPI_NVS: return BOOT_MEM_ACPI_NVS;
+    case LIMINE_MEMMAP_BAD_MEMORY: return BOOT_MEM_BAD;
+    case LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE: return BOOT_MEM_LOADER;
+    case LIMINE_MEMMAP_KERNEL_AND_MODULES: return BOOT_MEM_KERNEL;
+    case LIMINE_MEMMAP_FRAMEBUFFER: return BOOT_MEM_FRAMEBUFFER;
+    default: return BOOT_MEM_RESERVED;
     }
 }
 
@@ -172,7 +171,7 @@ static bool range_read(const struct limine_memmap_response *map, uint64_t i, str
  * unsorted entries per stretch: a few dozen of them, and no memory for a copy.
  */
 static bool next_stretch(const struct limine_memmap_response *map, uint64_t pos,
-                          struct mem_range *out)
+                         struct mem_range *out)
 {
     struct mem_range r;
     uint64_t start = UINT64_MAX;
@@ -216,8 +215,7 @@ static void memmap_add(struct boot_info *bi, const struct mem_range *r)
 
 static void collect_memmap(struct boot_info *bi)
 {
-    const struct limine_memmap_response *map =
-        answer(&memmap_request, "memory map");
+    const struct limine_memmap_response *map = answer(&memmap_request, "memory map");
     struct mem_range r = { 0 };
 
     bi->memmap_count = 0;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define BOOT_CMDLINE_SIZE 4096 /* bytes, with the closing 0 */
-#define BOOT_MEMMAP_MAX 512
+#define BOOT_MEMMAP_MAX   512
 
 /*
  * What a range of physical memory is. The order is the precedence: where a loader's entries
@@ -36,13 +36,13 @@ struct boot_mem {
 };
 
 struct boot_info {
-    uint64_t hhdm;        /* the loader's direct map: virtual = physical + hhdm, until CR3 changes */
+    uint64_t hhdm; /* the loader's direct map: virtual = physical + hhdm, until CR3 changes */
     uint64_t kernel_phys; /* physical address of kernel_start; the image is contiguous */
     uint64_t kernel_virt; /* virtual address of kernel_start (the link address plus the slide) */
     uint64_t initrd_phys; /* physical address of the initrd (cpio newc), page-aligned */
     uint64_t initrd_size; /* bytes, not rounded */
-    uint64_t rsdp_phys;   /* physical address of the ACPI RSDP; 0: the loader knows none */
-    int64_t boot_time;    /* seconds since 1970 UTC at boot; 0: the loader did not say */
+    uint64_t rsdp_phys; /* physical address of the ACPI RSDP; 0: the loader knows none */
+    int64_t boot_time; /* seconds since 1970 UTC at boot; 0: the loader did not say */
 
     /*
      * Sorted by base, page-aligned, not overlapping, neighbours of equal type merged. What is
@@ -52,7 +52,7 @@ struct boot_info {
     uint32_t memmap_dropped;
     struct boot_mem memmap[BOOT_MEMMAP_MAX];
 
-    uint32_t cmdline_length;         /* bytes before the closing 0 */
+    uint32_t cmdline_length; /* bytes before the closing 0 */
     char cmdline[BOOT_CMDLINE_SIZE]; /* as the user wrote it; a longer one is refused, not cut */
 };
 
