@@ -59,7 +59,7 @@ void scenario_list(void)
     char *text = read_scenarios(), *name, *rest;
 
     while (text != NULL && next_line(&text, &name, &rest))
-        say("%s", name);
+        say("TEST: %s", name);
 }
 
 /* The value if `word` is KEY=value. */

@@ -177,19 +177,6 @@ static void do_step(void)
                      : "rax", "rcx", "r11", "memory");
 }
 
-static void do_simd(void)
-{
-    uint32_t mxcsr = 0x1d80;            /* division by zero unmasked */
-
-    __asm__ volatile("ldmxcsr %0\n\t"
-                     "pxor %%xmm0, %%xmm0\n\t"
-                     "pcmpeqd %%xmm1, %%xmm1\n\t"
-                     "cvtsi2ss %1, %%xmm1\n\t"
-                     "divss %%xmm0, %%xmm1" ::"m"(mxcsr),
-                     "r"(1)
-                     : "xmm0", "xmm1");
-}
-
 static void do_x87(void)
 {
     uint16_t control = 0x037b;          /* division by zero unmasked */
@@ -245,7 +232,6 @@ static const struct {
     { "kernel-stack", do_kernel_stack, SIGSEGV },
     { "edge", do_edge, SIGSEGV },
     { "step", do_step, SIGTRAP },
-    { "simd", do_simd, SIGFPE },
     { "x87", do_x87, SIGFPE },
     { "stack", do_stack, SIGSEGV },
 };

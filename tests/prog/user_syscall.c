@@ -11,7 +11,7 @@
 #define NONCANONICAL 0x8000000000000000u
 
 static handle_t log_h, machine, job;
-static char *page;                  /* readable and writable, nothing mapped behind it */
+static char *page;                  /* two pages, readable and writable */
 static char *readonly;              /* a page that can only be read */
 
 static void map_pages(void)
@@ -22,7 +22,6 @@ static void map_pages(void)
     readonly = (char *)at + 2 * PAGE_SIZE;
     memset(page, 'x', PAGE_SIZE);
     *readonly = 'r';
-    NEED(sys_vm_unmap(HANDLE_SELF, at + PAGE_SIZE, PAGE_SIZE));
     NEED(sys_vm_protect(HANDLE_SELF, (uintptr_t)readonly, PAGE_SIZE, VM_READ));
 }
 
@@ -84,6 +83,7 @@ static void test_pointers(void)
 {
     uint64_t unmapped = (uint64_t)(uintptr_t)page + PAGE_SIZE;
 
+    NEED(sys_vm_unmap(HANDLE_SELF, unmapped, PAGE_SIZE));
     for (size_t i = 0; i < sizeof(bad_addr) / sizeof(bad_addr[0]); i++) {
         EXPECT(-EFAULT, write_log(bad_addr[i], 16));
         EXPECT(-EFAULT, info_to(bad_addr[i]));
@@ -98,11 +98,14 @@ static void test_pointers(void)
     EXPECT(-EFAULT, info_to((uint64_t)(uintptr_t)test_secret & ~UINT64_C(7)));
     EXPECT(-EFAULT, info_to((uint64_t)(uintptr_t)&test_pointers));
 
+    EXPECT_TRUE(sys_vm_map(HANDLE_SELF, unmapped, PAGE_SIZE, VM_READ, VM_FIXED) > 0);
+
     /* Arrays whose size overflows. */
     handle_t port = NEED_HANDLE(sys_port_create());
-    struct port_event event;
-    EXPECT_TRUE(sys_port_wait(port, &event, UINT64_MAX, 0) <= 0);
-    EXPECT_TRUE(sys_port_wait(port, &event, UINT64_MAX / sizeof(event) + 2, 0) <= 0);
+    struct port_event *events = (void *)page;
+    EXPECT_TRUE(sys_port_wait(port, events, UINT64_MAX, 0) <= 0);
+    EXPECT_TRUE(sys_port_wait(port, events, UINT64_MAX / sizeof(*events) + 2, 0) <= 0);
+    memset(page, 'x', PAGE_SIZE);
     EXPECT_TRUE(sys_job_list(job, (uint64_t *)(uintptr_t)bad_addr[0], 4) == -EFAULT);
     EXPECT(-EFAULT, sys_job_list(job, (uint64_t *)(uintptr_t)KERNEL_ADDR, UINT64_MAX / 8 + 1));
     EXPECT(0, sys_handle_close(port));
@@ -206,6 +209,7 @@ static void test_memory(void)
     EXPECT(-EINVAL, sys_vm_unmap(HANDLE_SELF, KERNEL_ADDR, PAGE_SIZE));
     EXPECT(-EINVAL, sys_vm_unmap(HANDLE_SELF, at, UINT64_MAX & ~UINT64_C(4095)));
     EXPECT(-EINVAL, sys_vm_protect(HANDLE_SELF, at, PAGE_SIZE, VM_WRITE | VM_EXEC));
+    NEED(sys_vm_unmap(HANDLE_SELF, at + PAGE_SIZE, PAGE_SIZE));
     EXPECT(-EINVAL, sys_vm_protect(HANDLE_SELF, at, 2 * PAGE_SIZE, VM_READ));
     EXPECT('x', *page);
     *page = 'x';                        /* still writable */
