@@ -1,5 +1,6 @@
 /* Copies from and to user memory (usercopy.h). */
 #include "mm/usercopy.h"
+#include "mm/vm.h"
 #include "x86/cpu.h"
 #include "x86/usercopy.h"
 
@@ -21,6 +22,16 @@ status_t copy_to_user(struct user_out dst, const void *src, size_t n)
     int left = usercopy_raw((void *)dst.addr, src, n);
     user_access_end();
     return left ? -EFAULT : OK;
+}
+
+status_t user_probe_out(struct user_out dst, size_t n)
+{
+    if (!user_range_ok(dst.addr, n))
+        return n ? -EFAULT : OK;
+    for (uintptr_t va = align_down(dst.addr, PAGE_SIZE); va < dst.addr + n; va += PAGE_SIZE)
+        if (vm_fault(aspace_current(), va, VM_WRITE) != OK)
+            return -EFAULT;
+    return OK;
 }
 
 struct fixup {

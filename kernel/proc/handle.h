@@ -81,6 +81,12 @@ status_t handle_link_add(handle_t h, const struct object *obj, struct handle_lin
 /* Take l off again; false: the handle's closing has got it already. */
 bool handle_link_remove(struct process *p, handle_t h, struct handle_link *l);
 
+/* Whether a handle with rights `wanted` may be made from one with `has`: -EINVAL (unknown bits), -EACCES. */
+static inline status_t rights_check(uint32_t wanted, uint32_t has)
+{
+    return wanted & ~RIGHT_ALL ? -EINVAL : wanted & ~has ? -EACCES : OK;
+}
+
 /* Add a handle to a new object in the calling process; drops the caller's reference in any case. */
 handle_t handle_give(struct object *obj, uint32_t rights) MUST_CHECK;
 /* Open handles in all processes. */

@@ -15,8 +15,10 @@ int64_t sys_handle_dup(handle_t h, uint32_t rights, uint32_t flags, int32_t at)
     if (st != OK)
         return st;
     st = handle_inspect(h, &type, &has);
-    handle_t new = st != OK ? st : (rights & ~has) ? -EACCES : OK;
-    if (new == OK)
+    if (st == OK)
+        st = rights_check(rights, has);
+    handle_t new = st;
+    if (st == OK)
         new = handle_add(&process_current()->handles, obj, rights, flags, at);
     object_put(obj);
     return new;

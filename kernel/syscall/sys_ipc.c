@@ -51,11 +51,11 @@ int64_t sys_endpoint_reset(handle_t h)
 int64_t sys_session_create(handle_t h, uint64_t badge, uint32_t flags, struct user_out out)
 {
     struct endpoint *ep;
-    uint64_t id = 0;
+    uint64_t id;
     status_t st = get_endpoint(h, flags & SESSION_KEEP ? RIGHT_OWN : RIGHT_RECV, &ep);
     if (st != OK)
         return st;
-    st = flags & ~SESSION_KEEP ? -EINVAL : copy_to_user(out, &id, sizeof id);
+    st = flags & ~SESSION_KEEP ? -EINVAL : user_probe_out(out, sizeof id);
     struct session *s = st == OK ? session_create(ep, badge, flags & SESSION_KEEP, &id) : NULL;
     object_put(&ep->obj);
     if (!s)

@@ -28,7 +28,7 @@ int64_t sys_port_add(handle_t port, handle_t h, uint32_t events, uint64_t token)
     if (st != OK)
         return st;
     const uint32_t known = EV_READABLE | EV_WRITABLE | EV_HUP | EV_ERR | EV_EXITED | EV_TIMER | EV_USER0 | EV_USER1;
-    st = events & ~known ? -EINVAL : port_add(p, h, events, token);
+    st = !events || (events & ~known) ? -EINVAL : port_add(p, h, events, token);
     object_put(&p->obj);
     return st;
 }
@@ -44,15 +44,15 @@ int64_t sys_port_del(handle_t port, handle_t h)
     return st;
 }
 
-/* The buffer is written once before, so that no event is lost to a bad address. */
+/* The buffer is tried before, so that no event is lost to a bad address. */
 static int64_t wait_for(struct port *p, struct user_out out, size_t n, int64_t timeout)
 {
-    struct port_event events[EVENTS_AT_ONCE] = {0};
+    struct port_event events[EVENTS_AT_ONCE];
     if (n == 0)
         return -EINVAL;
     if (n > EVENTS_AT_ONCE)
         n = EVENTS_AT_ONCE;
-    status_t st = copy_to_user(out, events, n * sizeof events[0]);
+    status_t st = user_probe_out(out, n * sizeof events[0]);
     if (st != OK)
         return st;
     int got = port_wait(p, events, (unsigned)n, timeout ? deadline_from(timeout) : 0);

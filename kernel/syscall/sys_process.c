@@ -50,7 +50,9 @@ int64_t sys_process_grant(handle_t proc, handle_t h, uint32_t rights, uint32_t f
         return st;
     st = handle_get_grant(h, 0, RIGHT_TRANSFER, &g);
     if (st == OK) {
-        st = rights & ~g.rights ? -EACCES : handle_add(&p->handles, g.obj, rights, flags, at);
+        st = rights_check(rights, g.rights);
+        if (st == OK)
+            st = handle_add(&p->handles, g.obj, rights, flags, at);
         grant_drop(&g);
     }
     object_put(&p->obj);
@@ -142,9 +144,8 @@ int64_t sys_process_open(handle_t job, uint64_t pid, uint32_t rights)
     if (st != OK)
         return st;
     struct process *p = NULL;
-    if (rights & ~(g.rights & PROCESS_RIGHTS))
-        st = -EACCES;
-    else if (!(p = job_find(CONTAINER(g.obj, struct job, obj), pid)))
+    st = rights_check(rights, g.rights & PROCESS_RIGHTS);
+    if (st == OK && !(p = job_find(CONTAINER(g.obj, struct job, obj), pid)))
         st = -ENOENT;
     grant_drop(&g);
     return p ? handle_give(&p->obj, rights) : st;

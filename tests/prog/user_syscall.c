@@ -173,7 +173,7 @@ static void test_descriptors(void)
     EXPECT(9, sys_handle_dup(port, rights, HANDLE_EXACT, 9));
     EXPECT(-EINVAL, sys_handle_dup(port, rights, HANDLE_EXACT, HANDLE_FD_MAX));
     EXPECT(-EINVAL, sys_handle_dup(port, rights, HANDLE_EXACT, -1));
-    EXPECT(-EMFILE, sys_handle_dup(port, RIGHT_ALL & rights, HANDLE_FD, HANDLE_FD_MAX));
+    EXPECT(-EINVAL, sys_handle_dup(port, rights, HANDLE_FD, HANDLE_FD_MAX));
     EXPECT(0, sys_handle_close(5));
     EXPECT(0, sys_handle_close(6));
     EXPECT(0, sys_handle_close(9));
@@ -322,7 +322,6 @@ static void test_ports(void)
     EXPECT(-EINVAL, sys_port_wait(port, &event, 0, 0));
     EXPECT(0, sys_port_wait(port, &event, 1, 0));
     EXPECT(-ETIMEDOUT, sys_port_wait(port, &event, 1, 1 * MS));
-    EXPECT(-EINVAL, sys_port_add(port, timer, 0, 1));
     EXPECT(-EINVAL, sys_port_add(port, timer, 0x80000000, 1));
     EXPECT_TRUE(sys_port_add(port, other, EV_READABLE, 1) < 0);
     EXPECT_TRUE(sys_port_add(port, shm, EV_READABLE, 1) < 0);
@@ -379,7 +378,7 @@ static void test_processes(void)
 
     EXPECT(-ENOENT, sys_process_open(job, UINT64_MAX, RIGHT_INSPECT));
     EXPECT(-ENOENT, sys_process_open(job, 1, RIGHT_INSPECT));   /* svcman is not in our job */
-    EXPECT(-EINVAL, sys_process_open(job, 1, RIGHT_EXEC));
+    EXPECT(-EACCES, sys_process_open(job, 1, RIGHT_EXEC));
     handle_t inner = NEED_HANDLE(sys_job_create(job));
     EXPECT(0, sys_job_kill(inner));
     EXPECT(-ESRCH, sys_process_create(inner, "x", 1));
