@@ -52,6 +52,10 @@ TARGET := -std=gnu11 $(WARN) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -O
 KERNEL_FLAGS := $(TARGET) -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone -mgeneral-regs-only \
                 -fno-omit-frame-pointer -fno-tree-loop-distribute-patterns \
                 -Ikernel -I$(BUILD)/gen/kernel -I$(BUILD)/gen/include -I.
+# make DEBUG=1: the kernel checks the order of its locks.
+ifdef DEBUG
+KERNEL_FLAGS += -DDEBUG
+endif
 KERNEL_LINK  := -m elf_x86_64 -pie --no-dynamic-linker -z text -z max-page-size=4096 -z norelro \
                 -z noexecstack --build-id=none --hash-style=sysv -T kernel/kernel.ld
 KERNEL_MAX   := 524288

@@ -85,6 +85,8 @@ static bool fetch(struct package *p, uint64_t offset, void *buf, size_t len)
 
     if (offset > p->source.size || len > p->source.size - offset)
         return refuse(p, "cut short");
+    if (len == 0)
+        return true;
     st = p->source.read(p->source.ctx, offset, buf, len);
     return st == 0 || refuse(p, "can't be read (%s)", strerror(-st));
 }

@@ -15,10 +15,11 @@
 #define MANIFEST_FILE "pkg.conf"
 
 /* Names in PKG_DIR that are no packages; see store.h. No package's name begins with a point. */
-#define NEW_PREFIX  ".tmp-"
-#define OLD_PREFIX  ".old-"
-#define GONE_PREFIX ".del-"
-#define PREFIX_LEN  5
+#define NEW_PREFIX   ".tmp-"
+#define OLD_PREFIX   ".old-"
+#define GONE_PREFIX  ".del-"
+#define PREFIX_LEN   5
+#define LEFTOVER_MAX (PREFIX_LEN + MANIFEST_NAME_MAX)
 
 /* A path below PKG_DIR; names of packages are short, so it always fits. */
 struct place {
@@ -84,23 +85,25 @@ static bool tidy_one(const char *name)
     return tree_remove(left.path) || complain(left.path);
 }
 
-/* The first leftover in PKG_DIR; false if there is none. Old versions come first: they may have to be put back. */
-static bool find_leftover(char *found, size_t size)
+/* A name that this program may have left, and no longer than one it would choose. */
+static bool is_leftover(const char *name)
+{
+    if (strnlen(name, LEFTOVER_MAX + 1) > LEFTOVER_MAX)
+        return false;
+    return has_prefix(name, OLD_PREFIX) || has_prefix(name, NEW_PREFIX) ||
+           has_prefix(name, GONE_PREFIX);
+}
+
+/* A leftover in PKG_DIR, if there is one: old versions first, because they may have to be put back. */
+static bool find_leftover(char found[LEFTOVER_MAX + 1])
 {
     DIR *dir = opendir(PKG_DIR);
     struct dirent *entry;
 
     found[0] = 0;
-    while (dir && (entry = readdir(dir))) {
-        const char *name = entry->d_name;
-        bool old = has_prefix(name, OLD_PREFIX);
-
-        if ((!old && !has_prefix(name, NEW_PREFIX) && !has_prefix(name, GONE_PREFIX)) ||
-            strlen(name) >= size || strlen(name) > PREFIX_LEN + MANIFEST_NAME_MAX)
-            continue;
-        snprintf(found, size, "%s", name);
-        if (old)
-            break;
+    while (dir && !has_prefix(found, OLD_PREFIX) && (entry = readdir(dir))) {
+        if (is_leftover(entry->d_name))
+            memcpy(found, entry->d_name, strlen(entry->d_name) + 1);
     }
     if (dir)
         closedir(dir);
@@ -109,9 +112,9 @@ static bool find_leftover(char *found, size_t size)
 
 void store_tidy(void)
 {
-    char name[PREFIX_LEN + MANIFEST_NAME_MAX + 1];
+    char name[LEFTOVER_MAX + 1];
 
-    while (find_leftover(name, sizeof(name))) {
+    while (find_leftover(name)) {
         if (!tidy_one(name))
             return;
     }
