@@ -420,3 +420,72 @@ ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 -include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
            $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.c.o))
 endif
+
+# --- bench ----------------------------------------------------------------------------------------
+
+# The measuring programs and an initrd of their own; ./rugo bench runs them. bench/linux/src is the work that
+# Linux does as well, compiled as it is there: copies stay loops, so that every system runs the same instructions.
+BENCH       := $(BUILD)/bench
+BENCH_FLAGS := $(PROG_FLAGS) -fno-tree-vectorize -fno-tree-loop-distribute-patterns
+BENCH_WORK  := $(filter-out $(WARN),$(BENCH_FLAGS)) -Wall -Wextra
+BENCH_PORT  := bench/rugo/port_rugo.c bench/linux/src/bench.c
+BENCH_OF_core  := bench/rugo/core.c $(BENCH_PORT)
+BENCH_OF_blk   := bench/linux/src/bench_blk.c $(BENCH_PORT)
+BENCH_OF_fs    := bench/linux/src/bench_fs.c $(BENCH_PORT)
+BENCH_OF_init  := bench/rugo/init.c
+BENCH_OF_hello := bench/linux/src/hello.c
+BENCH_PROGRAMS := core blk fs init hello
+BENCH_SRC   := $(sort $(foreach p,$(BENCH_PROGRAMS),$(BENCH_OF_$(p)))) bench/rugo/nothing.c
+
+.PHONY: bench
+bench: $(BENCH)/initrd.cpio $(BENCH)/empty.elf $(BENCH)/count.so kernel shim initrd
+	@ln -sf ../rugo.elf ../shim.elf $(BENCH)/
+
+$(BUILD)/obj/bench/rugo/core.c.o: BENCH_FLAGS := $(BENCH_WORK)
+$(BUILD)/obj/bench/rugo/%.c.o: bench/rugo/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
+	$(call compile,CC,$(BENCH_FLAGS))
+$(BUILD)/obj/bench/linux/%.c.o: bench/linux/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
+	$(call compile,CC,$(BENCH_WORK))
+
+define bench_program
+$(BENCH)/bin/$(1): $(call object,$(BENCH_OF_$(1))) $(RUNTIME) $(BUILD)/kept/prog
+	$$(call link_program,$(call object,$(BENCH_OF_$(1))))
+endef
+$(foreach p,$(BENCH_PROGRAMS),$(eval $(call bench_program,$(p))))
+
+# Without start-up code: its first instruction is its own.
+$(BENCH)/bin/nothing: $(BUILD)/obj/bench/rugo/nothing.c.o $(BUILD)/kept/prog
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LD) $(USER_LINK) $< -o $@.debug && $(OBJCOPY) --strip-all $@.debug $@
+
+BENCH_SERVICES := svcman fsd
+$(BENCH)/initrd.cpio: $(BENCH_SERVICES:%=$(BUILD)/bin/%) $(BENCH_PROGRAMS:%=$(BENCH)/bin/%) $(BENCH)/bin/nothing \
+                      bench/rugo/scenarios etc/services/fsd.conf
+	$(call say,CPIO,$@)
+	@rm -rf $(BENCH)/initrd && mkdir -p $(addprefix $(BENCH)/initrd/,bin bench etc/services)
+	@set -e; cd $(BENCH); i=initrd; \
+	for p in $(BENCH_SERVICES); do install -m 755 ../bin/$$p $$i/bin/$$p; done; \
+	for p in hello nothing; do install -m 755 bin/$$p $$i/bin/$$p; done; \
+	for p in core blk fs init; do install -m 755 bin/$$p $$i/bench/$$p; done
+	@install -m 644 etc/services/fsd.conf $(BENCH)/initrd/etc/services/fsd.conf
+	@install -m 644 bench/rugo/scenarios $(BENCH)/initrd/etc/scenarios
+	@find $(BENCH)/initrd -exec touch -d @0 {} +
+	@cd $(BENCH)/initrd && find . -mindepth 1 | sed 's|^\./||' | LC_ALL=C sort | \
+	    cpio -o -H newc --reproducible --owner=0:0 --quiet > ../initrd.tmp
+	@mv $(BENCH)/initrd.tmp $@
+
+# A multiboot program that says one character, and the plug-in with which QEMU counts instructions.
+$(BENCH)/empty.elf: bench/rugo/empty.S
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -m32 -c $< -o $(BENCH)/empty.o
+	$(Q)$(LD) -m elf_i386 -Ttext=0x100000 --build-id=none -z noexecstack -e start $(BENCH)/empty.o -o $@
+$(BENCH)/count.so: bench/rugo/count.c
+	$(call say,HOSTCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC $< -o $@
+
+ifneq ($(filter bench $(BENCH)/%,$(MAKECMDGOALS)),)
+-include $(patsubst %.o,%.d,$(call object,$(BENCH_SRC)))
+endif

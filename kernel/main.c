@@ -106,6 +106,8 @@ static void start(void *arg)
 
 void kmain(void)
 {
+    wrmsr(MSR_GS_BASE, (uintptr_t)&cpus[0]); /* locks and panics look at it */
+    cpus[0].self = &cpus[0];
     serial_init();
     limine_collect(&boot);
     cpu_features_init();

@@ -18,6 +18,7 @@ static NORETURN void die(uint64_t code, uintptr_t rip, uintptr_t rbp, const char
     irq_disable();
     if (!__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST)) {
         klog_panic_mode();
+        this_cpu()->lock_rank = 0; /* whatever lock was held: printing comes first now */
         kprintf("\nRUGO: panic code=0x%lx %s\n", code, text);
         backtrace_print(rip, rbp);
     }

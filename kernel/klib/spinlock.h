@@ -60,7 +60,7 @@ static inline void spin_lock(struct spinlock *l)
             cpu_pause();
     l->flags = flags;
 #ifdef DEBUG
-    l->prev_rank = this_cpu()->lock_rank;
+    l->prev_rank = (uint16_t)this_cpu()->lock_rank;
     this_cpu()->lock_rank = l->rank;
 #endif
 }

@@ -174,6 +174,7 @@ void schedule(void)
 {
     struct thread *prev = current_thread();
     uint64_t now = clock_ns();
+    ASSERT(this_cpu()->lock_rank == RANK_NONE);
     __atomic_fetch_and(&prev->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
     if (prev->state == THREAD_RUNNING && prev != this_cpu()->idle) {
         prev->state = THREAD_READY;
