@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BAD_INO = 1, RESIZE_INO = 7 };
+enum { RESIZE_INO = 7 };
 
 struct check {
     struct ext2_fs *fs;
@@ -108,13 +108,12 @@ static int check_inode(struct check *c, uint32_t ino)
     if (links == 0) {           /* removed while open, or never finished */
         if (ino >= c->fs->first_ino)
             c->lost = true;
-        if (ino != BAD_INO)
-            return 0;
+        return 0;
     }
     struct vnode *vn;
     err = vnode_find(&c->fs->fs, ino, &vn);
     if (err)
-        return ino == BAD_INO ? 0 : err == -EUCLEAN ? unsafe(c, "inode", ino) : err;
+        return err == -EUCLEAN ? unsafe(c, "inode", ino) : err;
     set_bit(c->live, ino);
     c->links[ino] = (uint16_t)inode_of(vn)->core.nlink;
     err = ino == RESIZE_INO ? own_resize_inode(c, inode_of(vn))

@@ -432,7 +432,8 @@ static int bury(struct ext2_inode *ip)
     if (err)
         return err;
     int64_t now = fs_now(ip->vn.fs).sec;
-    ip->core.dtime = now > 0 ? (uint32_t)now : 1;
+    uint32_t least = inode_fs(ip)->inodes_count + 1;    /* e2fsck takes less for an orphan list */
+    ip->core.dtime = now > least ? (uint32_t)now : least;
     ip->core.size = 0;
     ip->core.sectors = 0;
     return 0;
