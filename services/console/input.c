@@ -128,26 +128,31 @@ static char pop(struct input *in)
     return c;
 }
 
-size_t input_take(struct input *in, char *buf, size_t max)
+size_t input_peek(const struct input *in, char *buf, size_t max, size_t *used)
 {
     size_t n = 0;
 
-    while (n < max && in->count > 0) {
-        char c = in->ring[in->head];
+    *used = 0;
+    while (n < max && *used < in->count) {
+        char c = in->ring[(in->head + (*used)++) % INPUT_MAX];
 
-        if (!in->raw && c == EOF_MARK) {
-            /* Ctrl-D behind text only ends the read; the next one begins after it. */
-            (void)pop(in);
-            in->lines--;
+        if (!in->raw && c == EOF_MARK)
             break;
-        }
-        buf[n++] = pop(in);
-        if (!in->raw && c == '\n')
-            in->lines--;
+        buf[n++] = c;
         if (c == '\n' || c == '\r')
             break;
     }
     return n;
+}
+
+void input_consume(struct input *in, size_t used)
+{
+    while (used-- > 0) {
+        char c = pop(in);
+
+        if (!in->raw && (c == '\n' || c == EOF_MARK))
+            in->lines--;
+    }
 }
 
 void input_set_raw(struct input *in, bool raw)

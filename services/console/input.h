@@ -31,15 +31,17 @@ struct input {
 /* A key has been pressed. */
 void input_key(struct input *in, char c);
 
-/* Whether input_take() would give something, or an end of file. */
+/* Whether input_peek() would give something, or an end of file. */
 bool input_ready(const struct input *in);
 
 /*
- * Take at most `max` bytes: in cooked mode at most a line; in raw mode nothing behind a carriage
- * return or newline, so that a shell leaves to the program it starts what was typed after the
- * command. 0: end of file (cooked mode only). Only when input_ready().
+ * Copy at most `max` bytes without taking them: in cooked mode at most a line; in raw mode nothing
+ * behind a carriage return or newline, so that a shell leaves to the program it starts what was typed
+ * after the command. 0: end of file (cooked mode only). Only when input_ready(). *used is for
+ * input_consume(), once the bytes have reached their reader.
  */
-size_t input_take(struct input *in, char *buf, size_t max);
+size_t input_peek(const struct input *in, char *buf, size_t max, size_t *used);
+void input_consume(struct input *in, size_t used);
 
 void input_set_raw(struct input *in, bool raw);
 

@@ -91,15 +91,31 @@ static void drop_reader(unsigned i)
     memmove(&readers[i], &readers[i + 1], (nreaders - i) * sizeof(readers[0]));
 }
 
-/* Copy what is readable to a reader, or as much as fits. 0 or negative errno; *count bytes. */
+/*
+ * Copy what is readable to a reader, or as much as fits. What does not reach him, because he was
+ * killed or his buffer is bad, stays for the next one. 0 or negative errno; *count bytes.
+ */
 static int deliver(uint64_t token, uint64_t max, uint64_t *count)
 {
     char buf[LINE_MAX];
-    size_t n = input_take(&input, buf, max < sizeof(buf) ? (size_t)max : sizeof(buf));
-    int64_t st = n > 0 ? sys_msg_write(endpoint, token, 0, buf, n) : 0;
+    size_t used;
+    size_t n = input_peek(&input, buf, max < sizeof(buf) ? (size_t)max : sizeof(buf), &used);
+    int64_t st = sys_msg_write(endpoint, token, 0, buf, n);
 
+    if (st < 0)
+        return -EFAULT;
+    input_consume(&input, used);
     *count = n;
-    return st < 0 ? -EFAULT : 0;
+    return 0;
+}
+
+/* Nobody tells when a waiting client is killed, but its token is no good any more: forget those. */
+static void drop_dead_readers(void)
+{
+    for (unsigned i = nreaders; i-- > 0;) {
+        if (sys_msg_write(endpoint, readers[i].token, 0, "", 0) == -ESRCH)
+            drop_reader(i);
+    }
 }
 
 static void answer_reader(const struct reader *r, int status, uint64_t count)
@@ -147,6 +163,8 @@ static int do_read(void *ctx, const struct ipc_call *call, int64_t offset, uint6
         return 0;
     if (nreaders == 0 && input_ready(&input))
         return deliver(call->token, call->out_len, count);
+    if (nreaders == READERS_MAX)
+        drop_dead_readers();
     if (nreaders == READERS_MAX)
         return -EAGAIN;
     readers[nreaders++] = (struct reader){ call->token, call->session, call->out_len };
