@@ -123,7 +123,7 @@ static const char *take_segment(struct elf_image *im, const struct elf_phdr *p, 
     if (im->nsegments == 1)
         im->low = page;
     im->high = end;
-    return NULL;
+    return im->high - im->low > ELF_IMAGE_MAX ? "image is too large" : NULL;
 }
 
 static const char *check_other(const struct elf_phdr *p, uint64_t file_size)

@@ -32,6 +32,8 @@ enum { AT_RANDOM_ = 25, AT_EXECFN_ = 31, AUXV_MAX = 16 };
 #define IMAGE_LOW 0x200000000000ull
 #define STACK_LOW 0x7e0000000000ull
 #define WINDOW    (1ull << 40)
+_Static_assert(IMAGE_LOW + WINDOW + ELF_IMAGE_MAX <= STACK_LOW, "an image cannot reach the stacks");
+_Static_assert(STACK_LOW + WINDOW + SPAWN_STACK <= USER_MAX, "stacks are the user's");
 
 struct child {
     struct spawn_args *a;
@@ -298,8 +300,6 @@ int spawn_image(struct spawn_args *a, const void *image, size_t size, handle_t *
         return fail(a, -E2BIG, "too many start handles");
     if (c.image.pie)
         c.base = IMAGE_LOW + random_page_below(WINDOW);
-    if (c.base + c.image.high > STACK_LOW && c.image.pie)
-        return fail(a, -ENOMEM, "the image is too large");
     st = make_process(&c);
     if (st != 0)
         return st;

@@ -10,6 +10,7 @@
 
 #define ELF_PHDR_MAX    64 /* program headers a file may have */
 #define ELF_SEGMENT_MAX 16 /* of them loadable */
+#define ELF_IMAGE_MAX   (1ull << 40) /* bytes from the first segment's start to the last one's end */
 
 struct elf_header {
     uint8_t ident[16];

@@ -60,6 +60,8 @@ static const char *broken_promise(const struct elf_image *im, const unsigned cha
         if (kind == 3)
             return "PT_INTERP";
     }
+    if (im->high - im->low > 1ull << 40)
+        return "too large";
     if (im->nsegments == 0 || im->nsegments > ELF_SEGMENT_MAX)
         return "segments";
     for (uint32_t i = 0; i < im->nsegments && bad == NULL; i++) {

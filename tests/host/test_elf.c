@@ -128,6 +128,7 @@ static void segments(void)
     SEGMENT(DATA, memsz, 0x100, "larger in the file");
     SEGMENT(DATA, memsz, UINT64_MAX, "outside the user's");
     SEGMENT(DATA, memsz, USER_MAX, "outside the user's");
+    SEGMENT(DATA, memsz, 1ull << 46, "too large");
     SEGMENT(DATA, vaddr, 0xffff800000000100ull, "outside the user's");
     SEGMENT(DATA, vaddr, USER_MAX - 0xf00, "outside the user's");
     SEGMENT(DATA, vaddr, 0x100, "overlap");

@@ -202,7 +202,7 @@ static void bad_programs(void)
     refused(copy, file.size, "outside the user's");
     p[1].vaddr -= UINT64_C(0xffff800000000000);
     p[2].memsz = UINT64_C(1) << 46;
-    refused(copy, file.size, "overlap");
+    refused(copy, file.size, "too large");
     free(copy);
     refused_args.fds[0] =
         0x7fffffff; /* no such handle: found out when the process exists already */
