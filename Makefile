@@ -11,6 +11,10 @@
 BUILD  ?= build
 SECRET ?= none
 
+# Below this folder, absolute and relative names of BUILD mean the same flags and targets.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
+GOALS := $(patsubst $(CURDIR)/%,%,$(MAKECMDGOALS))
+
 CC      := gcc
 LD      := ld
 AR      := ar
@@ -355,7 +359,7 @@ $(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/kept/host | $(ABI_STAMP)
 	$(Q)$(CLANG) $(HOST_FLAGS) -fsanitize=fuzzer $(call flags_of,$<) $< $(call sources_of,$<) -o $@
 
 # (Read only when asked for: it costs a process per file.)
-ifneq ($(filter host-tests fuzzers $(BUILD)/host/%,$(MAKECMDGOALS)),)
+ifneq ($(filter host-tests fuzzers $(BUILD)/host/%,$(GOALS)),)
 $(HOST_TESTS) $(FUZZERS): $(call sources_of,$(wildcard tests/host/*.c)) $(wildcard tests/host/*.h) \
                           $(call below,services,*.h) $(call below,lib,*.h) $(call below,apps,*.h)
 endif
@@ -414,6 +418,9 @@ clean:
 	rm -rf $(BUILD)
 
 # ---- headers noted by the last build -------------------------------------------------------------
+
+# A target by its absolute name.
+$(CURDIR)/$(BUILD)/%: $(BUILD)/% ;
 
 FORCE:
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rugo.machine import BUILD, ROOT, TEST_BUILD, Machine, leftovers
+from rugo.machine import BUILD, ROOT, TEST_BUILD, Machine, leftovers, make
 from rugo.qmp import Qmp
 from rugo.shell import Shell
 
@@ -39,18 +39,14 @@ def pytest_sessionstart(session):
         pytest.exit(f"the host lacks {', '.join(missing)}: ./rugo test installs them", returncode=2)
     os.environ["RUGO_TEST_RUN"] = secrets.token_hex(8)
     os.environ["RUGO_TEST_SECRET"] = secrets.token_hex(8)
-    make("all")
-    make("initrd", f"SECRET={os.environ['RUGO_TEST_SECRET']}")
+    try:
+        make("all")
+        make("initrd", f"SECRET={os.environ['RUGO_TEST_SECRET']}")
+    except AssertionError as why:
+        pytest.exit(str(why), returncode=1)
     for name in ("rugo.elf", "rugo.debug.elf", "shim.elf"):
         (TEST_BUILD / name).unlink(missing_ok=True)
         (TEST_BUILD / name).symlink_to(BUILD / name)
-
-
-def make(*targets):
-    done = subprocess.run(["make", "--no-print-directory", f"BUILD={os.environ.get('BUILD', 'build')}", *targets],
-                          cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        pytest.exit(f"make {' '.join(targets)} failed:\n{done.stdout}", returncode=1)
 
 
 def pytest_sessionfinish(session, exitstatus):

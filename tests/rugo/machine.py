@@ -28,6 +28,14 @@ TEST_BUILD = BUILD / "test"
 GRACE = 15
 
 
+def make(*targets):
+    """Run make in the tree; its output. What it can't make is a failure, with all that it said."""
+    done = subprocess.run(["make", "--no-print-directory", f"BUILD={BUILD}", *map(str, targets)], cwd=ROOT, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"make {' '.join(map(str, targets))}:\n{done.stdout}"
+    return done.stdout
+
+
 class Slot:
     """The right to run one machine."""
 
