@@ -1,10 +1,10 @@
-#!/bin/sh
+#!/bin/bash
 # Adds files and lines to a kernel backtrace: reads a log on standard input and prints it again, with
 # "function at file:line" behind every line that holds function+0xoffset.
 #
 #   tools/symbolize.sh [FILE.debug.elf] < log        (default: the kernel, build/rugo.debug.elf)
 #
-# Works whatever address the kernel ran at: it goes by function and offset. Needs nm and addr2line (binutils).
+# Needs bash for 64-bit numbers. Works whatever address the kernel ran at: it goes by function and offset. Needs nm and addr2line (binutils).
 set -eu
 
 elf=${1:-${BUILD:-$(dirname "$0")/../build}/rugo.debug.elf}
