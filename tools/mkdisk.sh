@@ -30,5 +30,5 @@ BUILD=${BUILD:-build} /usr/bin/python3 "$tools/mkpkg.py" build "$tools/../sample
 
 find "$folder" -type d -exec chmod 755 {} +
 find "$folder" -type f -exec chmod 644 {} +
-mke2fs -q -F -t ext2 -b 1024 -L rugo -E root_owner=0:0 -d "$folder" "$image.new" 64M
+mke2fs -q -F -t ext2 -b 1024 -L rugo -E root_owner=0:0 -d "$folder" "$image.new" 64M >/dev/null
 mv "$image.new" "$image"

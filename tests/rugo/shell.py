@@ -2,6 +2,7 @@
 
 import re
 import signal
+import termios
 import time
 
 import pexpect
@@ -14,6 +15,13 @@ PROMPT = r"rugo:(/[^\r\n]*)\$ "
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def keep_newlines():
+    """Before the runner starts: let the terminal pass on what the guest prints, without a second \\r for each \\n."""
+    modes = termios.tcgetattr(1)
+    modes[1] &= ~termios.ONLCR
+    termios.tcsetattr(1, termios.TCSANOW, modes)
+
+
 class Shell:
     """An interactive machine. Every wait has a limit, and a missing prompt fails the test."""
 
@@ -23,7 +31,7 @@ class Shell:
         self.started = time.monotonic()
         command, *args = runner_args(cmdline, **options)
         self.tty = pexpect.spawn(command, args, env=runner_env(), cwd=str(ROOT), encoding="utf-8",
-                                 codec_errors="replace", dimensions=(50, 4096), timeout=30)
+                                 codec_errors="replace", dimensions=(50, 4096), timeout=30, preexec_fn=keep_newlines)
         self.tty.delaybeforesend = None
         self.record = self.tty.logfile_read = Record()
         self.cwd = None
