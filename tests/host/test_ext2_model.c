@@ -282,12 +282,23 @@ static void move(struct node *from, const char *to)
     }
 }
 
+/* Would a path of the model get too long? */
+static bool too_long(const struct node *from, const char *to)
+{
+    size_t longest = 0;
+    for (int i = 0; i < MAX_NODES; i++) {
+        if (nodes[i].kind && is_below(nodes[i].path, from->path) && strlen(nodes[i].path) > longest)
+            longest = strlen(nodes[i].path);
+    }
+    return longest && longest - strlen(from->path) + strlen(to) >= sizeof from->path;
+}
+
 static void op_rename(struct fs *fs)
 {
     char to[200];
     struct node *from = any("dfl");
     any_path(to);
-    if (!from || (from->kind == 'd' && strlen(to) > 90))
+    if (!from || too_long(from, to))
         return;
     int want = expect_rename(from, to), err = do_rename(fs, from->path, to);
     CHECK(err == want, "rename %s to %s: %d, not %d", from->path, to, err, want);
