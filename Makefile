@@ -446,7 +446,7 @@ BENCH_PROGRAMS := core blk fs init hello
 BENCH_SRC   := $(sort $(foreach p,$(BENCH_PROGRAMS),$(BENCH_OF_$(p)))) bench/rugo/nothing.c
 
 .PHONY: bench
-bench: $(BENCH)/initrd.cpio $(BENCH)/empty.elf $(BENCH)/count.so kernel shim initrd
+bench: $(BENCH)/initrd.cpio $(BENCH)/empty/shim.elf $(BENCH)/count.so kernel shim initrd
 	@ln -sf ../rugo.elf ../shim.elf $(BENCH)/
 
 $(BUILD)/obj/bench/rugo/core.c.o: BENCH_FLAGS := $(BENCH_WORK)
@@ -483,12 +483,14 @@ $(BENCH)/initrd.cpio: $(BENCH_SERVICES:%=$(BUILD)/bin/%) $(BENCH_PROGRAMS:%=$(BE
 	    cpio -o -H newc --reproducible --owner=0:0 --quiet > ../initrd.tmp
 	@mv $(BENCH)/initrd.tmp $@
 
-# A multiboot program that says one character, and the plug-in with which QEMU counts instructions.
-$(BENCH)/empty.elf: bench/rugo/empty.S
+# A multiboot program that says one character, where tools/run_qemu.sh looks for a system.
+$(BENCH)/empty/shim.elf: bench/rugo/empty.S
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -m32 -c $< -o $(BENCH)/empty.o
-	$(Q)$(LD) -m elf_i386 -Ttext=0x100000 --build-id=none -z noexecstack -e start $(BENCH)/empty.o -o $@
+	$(Q)$(CC) -m32 -c $< -o $(@D)/empty.o
+	$(Q)$(LD) -m elf_i386 -Ttext=0x100000 --build-id=none -z noexecstack -e start $(@D)/empty.o -o $@
+	@echo > $(@D)/rugo.elf; echo > $(@D)/initrd.cpio
+# The plug-in with which QEMU counts instructions.
 $(BENCH)/count.so: bench/rugo/count.c
 	$(call say,HOSTCC,$@)
 	@mkdir -p $(@D)

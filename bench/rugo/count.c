@@ -2,10 +2,10 @@
  * Plug-in for QEMU (-plugin, interface version 1): counts the instructions a guest executes. Unlike the
  * clock under -icount it doesn't count time in which nothing is executed, such as waiting for a disk.
  *
- *   -plugin count.so,out=FILE[,mark=0xADDR]...[,profile=on]
+ *   -plugin count.so,out=FILE[,mark=0xADDR]...[,last=0xADDR]...[,profile=on]
  *
  * FILE gets "mark 0xADDR N" for each mark, N instructions before the one at ADDR was first executed,
- * "total N", and with profile=on one line "at 0xADDR N" per piece of code: N instructions were executed in
+ * "last 0xADDR N", N before it was last executed, "total N", and with profile=on one line "at 0xADDR N" per piece of code: N instructions were executed in
  * the straight-line piece beginning at ADDR. Virtual addresses; one CPU.
  *
  * QEMU's header for plug-ins is in no Debian package, so the few functions used are declared here.
@@ -48,6 +48,7 @@ struct mark {
     uint64_t addr;
     uint64_t count;
     bool seen;
+    bool last; /* count at the last time instead of the first */
 };
 
 struct piece {
@@ -66,7 +67,7 @@ static void reached(unsigned vcpu, void *data)
     struct mark *m = data;
 
     (void)vcpu;
-    if (!m->seen)
+    if (m->last || !m->seen)
         m->count = total;
     m->seen = true;
 }
@@ -116,7 +117,8 @@ static void finished(qemu_plugin_id_t id, void *data)
     }
     for (unsigned m = 0; m < nmarks; m++) {
         if (marks[m].seen)
-            fprintf(out, "mark 0x%" PRIx64 " %" PRIu64 "\n", marks[m].addr, marks[m].count);
+            fprintf(out, "%s 0x%" PRIx64 " %" PRIu64 "\n", marks[m].last ? "last" : "mark",
+                    marks[m].addr, marks[m].count);
     }
     fprintf(out, "total %" PRIu64 "\n", total);
     for (unsigned i = 0; pieces != NULL && i < PIECES; i++) {
@@ -132,8 +134,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "out=", 4) == 0)
             out_name = strdup(argv[i] + 4);
-        else if (strncmp(argv[i], "mark=", 5) == 0 && nmarks < MARKS)
-            marks[nmarks++].addr = strtoull(argv[i] + 5, NULL, 16);
+        else if ((strncmp(argv[i], "mark=", 5) == 0 || strncmp(argv[i], "last=", 5) == 0) &&
+                 nmarks < MARKS)
+            marks[nmarks++] =
+                (struct mark){ strtoull(argv[i] + 5, NULL, 16), 0, false, argv[i][0] == 'l' };
         else if (strcmp(argv[i], "profile=on") == 0)
             pieces = calloc(PIECES, sizeof(*pieces));
         else
