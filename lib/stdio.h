@@ -69,6 +69,12 @@ int vsprintf(char *restrict buf, const char *restrict fmt, va_list ap) __printf(
 int vsnprintf(char *restrict buf, size_t size, const char *restrict fmt, va_list ap) __printf(3, 0);
 int vasprintf(char **out, const char *restrict fmt, va_list ap) __printf(2, 0);
 
+int scanf(const char *restrict fmt, ...) __scanf(1, 2);
+int fscanf(FILE *restrict f, const char *restrict fmt, ...) __scanf(2, 3);
+int sscanf(const char *restrict s, const char *restrict fmt, ...) __scanf(2, 3);
+int vfscanf(FILE *restrict f, const char *restrict fmt, va_list ap) __scanf(2, 0);
+int vsscanf(const char *restrict s, const char *restrict fmt, va_list ap) __scanf(2, 0);
+
 int remove(const char *path);
 int rename(const char *from, const char *to);
 

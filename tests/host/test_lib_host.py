@@ -13,7 +13,7 @@ import pytest
 
 from rugo.machine import BUILD, ROOT
 
-TESTS = ["printf", "string", "stdlib", "path", "malloc", "elf"]
+TESTS = ["printf", "scan", "string", "stdlib", "path", "malloc", "elf"]
 
 # What is taken out of elf_check.c: (text, what stands there instead).
 PLANTED = {

@@ -6,6 +6,7 @@
 #include <rugo/elf.h>
 #include <rugo/random.h>
 #include <rugo/thread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -90,6 +91,33 @@ static void memory(void)
     shm_detach(one, size);
     shm_detach(two, size);
     EXPECT(0, sys_handle_close(shm));
+}
+
+static jmp_buf back;
+
+static void jump(int depth)
+{
+    char room[100];
+
+    memset(room, depth, sizeof(room));
+    if (depth == 0)
+        longjmp(back, 0);
+    jump(depth - 1);
+    EXPECT(depth, room[99]);
+}
+
+static void jumps(void)
+{
+    volatile int jumped = 0;
+
+    if (setjmp(back) == 0) {
+        jump(20);
+    } else {
+        jumped++;
+        if (jumped < 3)
+            longjmp(back, 5);
+    }
+    EXPECT(3, jumped);
 }
 
 static void clocks(void)
@@ -227,6 +255,7 @@ static void everything(struct machine_info *after)
     counter = 0;
     threads();
     memory();
+    jumps();
     clocks();
     children();
     EXPECT(0, sys_thread_sleep(50 * MS)); /* the last child's remains go */
