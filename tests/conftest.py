@@ -4,6 +4,7 @@ The session builds once, with a secret of its own compiled into the test program
 printed by the program and not by a kernel that knows the marker's text.
 """
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -19,6 +20,10 @@ from rugo.shell import Shell
 
 HOST_TOOLS = ["qemu-system-x86_64", "make", "gcc", "mke2fs", "e2fsck", "debugfs", "xorriso", "mcopy", "grub-mkrescue",
               "clang-19", "gdb", "cpio"]
+
+
+LOCK = pytest.StashKey()
+MACHINES = pytest.StashKey[list]()
 
 
 def is_worker(config):
@@ -37,6 +42,7 @@ def pytest_sessionstart(session):
     missing = [tool for tool in HOST_TOOLS if not shutil.which(tool)]
     if missing:
         pytest.exit(f"the host lacks {', '.join(missing)}: ./rugo test installs them", returncode=2)
+    own_the_build(session)
     os.environ["RUGO_TEST_RUN"] = secrets.token_hex(8)
     os.environ["RUGO_TEST_SECRET"] = secrets.token_hex(8)
     try:
@@ -47,6 +53,16 @@ def pytest_sessionstart(session):
     for name in ("rugo.elf", "rugo.debug.elf", "shim.elf"):
         (TEST_BUILD / name).unlink(missing_ok=True)
         (TEST_BUILD / name).symlink_to(BUILD / name)
+
+
+def own_the_build(session):
+    """Two sessions in one build folder would take each other's secret away: the second one is told."""
+    TEST_BUILD.mkdir(parents=True, exist_ok=True)
+    session.stash[LOCK] = lock = open(TEST_BUILD / "session.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pytest.exit(f"another test session uses {BUILD}: wait for it, or set BUILD to another folder", returncode=2)
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -69,9 +85,6 @@ def pytest_runtest_makereport(item, call):
         for number, machine in enumerate(item.stash.get(MACHINES, []), 1):
             report.sections.append((f"serial log of machine {number}", machine.log))
     return report
-
-
-MACHINES = pytest.StashKey[list]()
 
 
 @pytest.fixture
