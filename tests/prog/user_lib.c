@@ -100,9 +100,10 @@ static void jump(int depth)
     char room[100];
 
     memset(room, depth, sizeof(room));
-    if (depth == 0)
+    if (depth > 0)
+        jump(depth - 1);
+    else if (room[99] == 0)
         longjmp(back, 0);
-    jump(depth - 1);
     EXPECT(depth, room[99]);
 }
 
