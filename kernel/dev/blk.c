@@ -27,7 +27,7 @@ static struct {
     struct wait_queue queue;
     bool asked; /* something is to be cleaned up */
     struct thread *thread;
-} janitor = {.lock = SPINLOCK_INIT(RANK_WAITQ)};
+} janitor = { .lock = SPINLOCK_INIT(RANK_WAITQ) };
 
 /* May be called with locks up to RANK_PORT held. */
 static void janitor_ask(void)
@@ -175,11 +175,11 @@ static void destroy(struct object *o)
     b->driver->destroy(b);
 }
 
-static const struct object_ops ops = {.destroy = destroy};
+static const struct object_ops ops = { .destroy = destroy };
 
 void blk_init(struct blk *b, const struct blk_driver *driver)
 {
-    *b = (struct blk){.driver = driver};
+    *b = (struct blk){ .driver = driver };
     object_init(&b->obj, OBJ_BLK, &ops);
     spin_init(&b->lock, RANK_DEVICE);
     list_init(&b->clients);
@@ -251,7 +251,7 @@ static struct blk_client *client_of(struct blk *b, struct object *owner)
     if (!c)
         return NULL;
     c->owner = owner;
-    c->watch = (struct watch){.events = EV_EXITED, .fire = owner_event};
+    c->watch = (struct watch){ .events = EV_EXITED, .fire = owner_event };
     list_init(&c->done);
     wait_queue_init(&c->waiters);
     list_add_tail(&b->clients, &c->node);
@@ -283,12 +283,9 @@ static status_t check(struct blk *b, const struct blk_request *req, const struct
         return -EINVAL;
     switch (req->op) {
     case BLK_READ:
-    case BLK_WRITE:
-        return check_data(b, req, s);
-    case BLK_FLUSH:
-        return req->sector || req->count || req->offset || s ? -EINVAL : OK;
-    default:
-        return -EINVAL;
+    case BLK_WRITE: return check_data(b, req, s);
+    case BLK_FLUSH: return req->sector || req->count || req->offset || s ? -EINVAL : OK;
+    default: return -EINVAL;
     }
 }
 
@@ -296,14 +293,15 @@ static status_t check(struct blk *b, const struct blk_request *req, const struct
 static void add_piece(const struct blk *b, struct blk_io *io, paddr_t at, uint32_t length)
 {
     struct dma_segment *last = &io->segments[io->count];
-    if (io->count && last->address + last->length == at && length <= b->segment_size - last->length) {
+    if (io->count && last->address + last->length == at &&
+        length <= b->segment_size - last->length) {
         last->length += length;
         return;
     }
     while (length) {
         uint32_t part = length < b->segment_size ? length : b->segment_size;
         ASSERT(io->count < b->max_segments);
-        io->segments[++io->count] = (struct dma_segment){.address = at, .length = part};
+        io->segments[++io->count] = (struct dma_segment){ .address = at, .length = part };
         at += part;
         length -= part;
     }
@@ -361,8 +359,11 @@ status_t blk_submit(struct blk *b, struct object *owner, const struct blk_reques
     struct dma_segment *segments = kmalloc((pieces_of(b, req) + 2) * sizeof *segments);
     st = io && segments ? OK : -ENOMEM;
     if (st == OK) {
-        *io = (struct blk_io){.op = req->op, .sector = req->sector, .cookie = req->cookie,
-                              .shm = s, .segments = segments};
+        *io = (struct blk_io){ .op = req->op,
+                               .sector = req->sector,
+                               .cookie = req->cookie,
+                               .shm = s,
+                               .segments = segments };
         if (s)
             object_get(&s->obj);
         st = add_data(b, io, req);
@@ -427,7 +428,7 @@ status_t blk_reap(struct blk *b, struct object *owner, size_t n, uint64_t deadli
             break;
         list_add_tail(&batch->ios, &io->node);
         batch->done[batch->count++] =
-            (struct blk_completion){.cookie = io->cookie, .status = io->status};
+            (struct blk_completion){ .cookie = io->cookie, .status = io->status };
     }
     spin_unlock(&b->lock);
     return st;

@@ -17,8 +17,9 @@
 #include "object/object.h"
 #include "sched/thread.h"
 
-#define BLK_QUEUE_MAX 128  /* most requests in flight of a device */
-#define BLK_REAP_MAX  16   /* completions taken at once by blk_reap */
+#define BLK_QUEUE_MAX    128  /* most requests in flight of a device */
+#define BLK_PLACE        16   /* bytes for the name of a place on the buses */
+#define BLK_REAP_MAX     16   /* completions taken at once by blk_reap */
 #define BLK_SEGMENTS_MAX (VIRTQUEUE_MAX - 2)
 
 /* One request. */
@@ -53,19 +54,19 @@ struct blk_driver {
 struct blk {
     struct object obj;
     const struct blk_driver *driver; /* [I] */
-    char place[16];                  /* [I] for people: where the device is */
+    char place[BLK_PLACE];           /* [I] for people: where the device is */
     const char *interrupt;           /* [I] for people: how it interrupts */
     uint32_t flags;                  /* [I] enum blk_info_flags */
     uint32_t sector_size;            /* [I] bytes; requests are multiples of it */
-    uint32_t max_segments;           /* [I] most pieces of data in a request, 2 … BLK_SEGMENTS_MAX */
+    uint32_t max_segments;           /* [I] most pieces of data in a request */
     uint32_t segment_size;           /* [I] most bytes of a piece, a multiple of BLK_SECTOR */
     uint32_t max_sectors;            /* [I] largest request; set by blk_add */
-    uint32_t queue;                  /* [I] requests that may be in flight, and per process unreaped */
+    uint32_t queue;                  /* [I] most requests in flight, and unreaped of a process */
     struct spinlock lock;            /* b */
-    uint64_t sectors;                /* [b] capacity in BLK_SECTOR units, a multiple of sector_size */
+    uint64_t sectors;                /* [b] capacity in BLK_SECTOR units */
     bool failed;                     /* [b] the device can't be trusted any more */
     bool stopped;                    /* [b] and has been stopped */
-    uint32_t done_count;             /* [b] finished requests nobody has reaped; EV_READABLE if any */
+    uint32_t done_count;             /* [b] finished requests, not reaped: EV_READABLE */
     struct list clients;             /* [b] struct blk_client.node */
     struct list inflight;            /* [b] struct blk_io.node */
 };
@@ -114,9 +115,15 @@ void blk_init(struct blk *b, const struct blk_driver *driver);
 status_t blk_add(struct blk *b) MUST_CHECK;
 /* A request is done: 0 or an errno. b->lock is held. */
 void blk_finish(struct blk *b, struct blk_io *io, status_t status);
-/* The device has misbehaved: it gets no more requests, and the open ones end with -EIO. b->lock is held. */
+/*
+ * The device has misbehaved: it gets no more requests, and the open ones end with -EIO. b->lock is
+ * held.
+ */
 void blk_fail(struct blk *b);
-/* The device has (now) this many BLK_SECTOR units. b->lock is held, or b is not added yet. */
+/*
+ * The device has (now) this many BLK_SECTOR units; what is no whole sector of it does not count.
+ * b->lock is held, or b is not added yet.
+ */
 void blk_set_capacity(struct blk *b, uint64_t sectors);
 
 #endif

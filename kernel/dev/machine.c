@@ -8,12 +8,12 @@
 #define PM1_SLEEP_MASK    (7u << 10)
 #define PM1_SLEEP_ENABLE  (1u << 13)
 
-#define RESET_CONTROL     0xcf9 /* of PIIX3 and ICH: system reset, then the edge that starts it */
-#define RESET_HARD        0x02
-#define RESET_START       0x04
-#define KEYBOARD_COMMAND  0x64
-#define KEYBOARD_BUSY     0x02
-#define KEYBOARD_RESET    0xfe /* pulse the reset line */
+#define RESET_CONTROL    0xcf9 /* of PIIX3 and ICH: system reset, then the edge that starts it */
+#define RESET_HARD       0x02
+#define RESET_START      0x04
+#define KEYBOARD_COMMAND 0x64
+#define KEYBOARD_BUSY    0x02
+#define KEYBOARD_RESET   0xfe /* pulse the reset line */
 
 #define PATIENCE_NS 50000000ull /* how long a way to reset gets before the next is tried */
 
@@ -55,7 +55,7 @@ static void triple_fault(void)
     struct {
         uint16_t limit;
         uint64_t base;
-    } PACKED nothing = {0, 0};
+    } PACKED nothing = { 0, 0 };
     __asm__ volatile("lidt %0; ud2" ::"m"(nothing));
 }
 

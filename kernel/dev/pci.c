@@ -13,22 +13,22 @@
 #define HEADER_BRIDGE        1
 #define STATUS_CAPABILITIES  (1u << 4)
 
-#define COMMAND_MEMORY     (1u << 1)
-#define COMMAND_MASTER     (1u << 2)
-#define COMMAND_INTX_OFF   (1u << 10)
+#define COMMAND_MEMORY   (1u << 1)
+#define COMMAND_MASTER   (1u << 2)
+#define COMMAND_INTX_OFF (1u << 10)
 
-#define BAR_IO        1u
-#define BAR_TYPE      6u
-#define BAR_64BIT     4u
-#define BAR_FLAGS     0xfull
+#define BAR_IO    1u
+#define BAR_TYPE  6u
+#define BAR_64BIT 4u
+#define BAR_FLAGS 0xfull
 
-#define MSIX_CONTROL     2 /* offsets in the capability */
-#define MSIX_TABLE       4
-#define MSIX_ENABLE      (1u << 15)
-#define MSIX_MASK_ALL    (1u << 14)
-#define MSIX_SIZE        0x7ffu
-#define MSIX_ENTRY_SIZE  16
-#define MSIX_ENTRY_MASK  1u
+#define MSIX_CONTROL    2 /* offsets in the capability */
+#define MSIX_TABLE      4
+#define MSIX_ENABLE     (1u << 15)
+#define MSIX_MASK_ALL   (1u << 14)
+#define MSIX_SIZE       0x7ffu
+#define MSIX_ENTRY_SIZE 16
+#define MSIX_ENTRY_MASK 1u
 
 #define ISA_LINES 16
 
@@ -46,8 +46,8 @@ static struct {
 
 static void config_select(const struct pci_device *dev, unsigned offset)
 {
-    uint32_t function = (uint32_t)dev->bus << 16 | (uint32_t)dev->slot << 11 |
-                        (uint32_t)dev->function << 8;
+    uint32_t function =
+        (uint32_t)dev->bus << 16 | (uint32_t)dev->slot << 11 | (uint32_t)dev->function << 8;
     outl(CONFIG_ADDRESS, CONFIG_ENABLE | function | (offset & 0xfc));
 }
 
@@ -155,7 +155,7 @@ static int scan_function(struct bus_set *buses, unsigned bus, unsigned slot, uns
 
 void pci_scan(const struct acpi_info *acpi, void (*found)(const struct pci_device *dev))
 {
-    struct bus_set buses = {{0}};
+    struct bus_set buses = { { 0 } };
     for (unsigned i = 0; i < ISA_LINES; i++) {
         lines[i].gsi = acpi->isa[i].gsi;
         /* Where the tables don't tell, a PCI line is as PCI has it: level, active low. */
@@ -218,7 +218,7 @@ volatile void *pci_map_bar(const struct pci_device *dev, unsigned bar, uint64_t 
 
 bool pci_msix_enable(const struct pci_device *dev, struct pci_msix *msix)
 {
-    *msix = (struct pci_msix){0};
+    *msix = (struct pci_msix){ 0 };
     unsigned cap = pci_find_capability(dev, PCI_CAP_MSIX, 0);
     if (!cap)
         return false;
@@ -233,7 +233,7 @@ bool pci_msix_enable(const struct pci_device *dev, struct pci_msix *msix)
         table[4 * i + 3] = MSIX_ENTRY_MASK;
     change_command(dev, 0, COMMAND_INTX_OFF);
     pci_write16(dev, cap + MSIX_CONTROL, (control | MSIX_ENABLE) & ~MSIX_MASK_ALL);
-    *msix = (struct pci_msix){.table = table, .count = count};
+    *msix = (struct pci_msix){ .table = table, .count = count };
     return true;
 }
 

@@ -12,9 +12,9 @@ static struct {
     struct object obj;
     struct spinlock lock;       /* s */
     char ring[RING];            /* [s] */
-    uint32_t head, tail;        /* [s] bytes ever put in and taken out; modulo RING their places */
-    uint64_t lost;              /* [s] received bytes that found the ring full */
-    struct wait_queue writers;  /* [s] for the transmitter */
+    uint32_t head, tail; /* [s] bytes ever put in and taken out; modulo RING their places */
+    uint64_t lost; /* [s] received bytes that found the ring full */
+    struct wait_queue writers; /* [s] for the transmitter */
 } port;
 
 static bool receive(void)
@@ -51,7 +51,7 @@ static void destroy(struct object *o)
     panic(PANIC_ASSERT, "serial device: too many references dropped, type %u", o->type);
 }
 
-static const struct object_ops ops = {.destroy = destroy};
+static const struct object_ops ops = { .destroy = destroy };
 
 void serial_device_init(const struct acpi_info *acpi)
 {
@@ -59,9 +59,9 @@ void serial_device_init(const struct acpi_info *acpi)
     spin_init(&port.lock, RANK_DEVICE);
     wait_queue_init(&port.writers);
     int vector = irq_alloc(interrupt, NULL);
-    if (vector < 0 || ioapic_route(acpi->isa[SERIAL_IRQ].gsi, (unsigned)vector,
-                                   acpi->isa[SERIAL_IRQ].level,
-                                   acpi->isa[SERIAL_IRQ].active_low) != OK)
+    if (vector < 0 ||
+        ioapic_route(acpi->isa[SERIAL_IRQ].gsi, (unsigned)vector, acpi->isa[SERIAL_IRQ].level,
+                     acpi->isa[SERIAL_IRQ].active_low) != OK)
         panic(PANIC_BOOT, "no interrupt for the serial port");
     spin_lock(&port.lock);
     serial_interrupts(true, false);

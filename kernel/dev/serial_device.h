@@ -8,7 +8,7 @@
 #include "object/object.h"
 #include "x86/acpi.h"
 
-/* Make the object and take the port's interrupt. At boot; panics when there is no interrupt for it. */
+/* Make the object and take the port's interrupt, at boot; panics when there is none for it. */
 void serial_device_init(const struct acpi_info *acpi);
 /* The object (OBJ_SERIAL); it stays for ever. */
 struct object *serial_device(void);

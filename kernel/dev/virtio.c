@@ -81,14 +81,13 @@ static void map_group(struct virtio_device *vd, unsigned cap)
             vd->config_length = vd->config ? size : 0;
         }
         break;
-    default: /* other groups are none of ours */
-        break;
+    default: /* other groups are none of ours */ break;
     }
 }
 
 status_t virtio_open(struct virtio_device *vd, const struct pci_device *pci)
 {
-    *vd = (struct virtio_device){.pci = *pci};
+    *vd = (struct virtio_device){ .pci = *pci };
     bool modern = false;
     for (unsigned cap = 0; (cap = pci_find_capability(pci, PCI_CAP_VENDOR, cap)) != 0;) {
         modern |= pci_read8(pci, cap + CAP_TYPE) == GROUP_COMMON;
@@ -259,10 +258,11 @@ bool virtio_reset(struct virtio_device *vd)
     return true;
 }
 
-void virtio_fail(struct virtio_device *vd)
+bool virtio_fail(struct virtio_device *vd)
 {
-    (void)virtio_reset(vd);
+    bool stopped = virtio_reset(vd);
     add_status(vd, STATUS_FAILED);
+    return stopped;
 }
 
 bool virtio_needs_reset(struct virtio_device *vd)

@@ -9,8 +9,8 @@
 #include "dev/pci.h"
 #include "dev/virtqueue.h"
 
-#define VIRTIO_PCI_VENDOR         0x1af4
-#define VIRTIO_PCI_MODERN(type)   (0x1040 + (type))
+#define VIRTIO_PCI_VENDOR           0x1af4
+#define VIRTIO_PCI_MODERN(type)     (0x1040 + (type))
 #define VIRTIO_PCI_TRANSITIONAL_BLK 0x1001
 
 enum virtio_type {
@@ -33,8 +33,8 @@ struct virtio_device {
     uint64_t features;           /* agreed on */
     struct pci_msix msix;
     bool uses_msix;
-    int vectors[2];              /* MSI-X: of queues and of configuration changes; negative: none */
-    void (*queue_event)(void *arg);  /* of virtio_interrupts */
+    int vectors[2]; /* MSI-X: of queues and of configuration changes; negative: none */
+    void (*queue_event)(void *arg); /* of virtio_interrupts */
     void (*config_event)(void *arg);
     void *event_arg;
 };
@@ -63,7 +63,7 @@ void virtio_interrupts_off(struct virtio_device *vd);
 
 /* Most descriptors the device allows in a queue; 0: it has no such queue. */
 uint16_t virtio_queue_max(struct virtio_device *vd, uint16_t index);
-/* Tell the device where the queue's rings are. -ENXIO: it can't be notified or gives no interrupt. */
+/* Tell the device where the rings are. -ENXIO: it can't be notified or gives no interrupt. */
 status_t virtio_queue_setup(struct virtio_device *vd, uint16_t index,
                             struct virtqueue *vq) MUST_CHECK;
 /* Begin work. */
@@ -74,8 +74,8 @@ void virtio_ready(struct virtio_device *vd);
  * more. False: it did not say so within a second. Polls: only where nothing waits for it.
  */
 bool virtio_reset(struct virtio_device *vd);
-/* Reset a device that the driver can't use, and tell it so. */
-void virtio_fail(struct virtio_device *vd);
+/* Reset a device that the driver can't use, and tell it so. False: it may still touch memory. */
+bool virtio_fail(struct virtio_device *vd);
 /* Whether the device asks to be reset because of an error of its own. */
 bool virtio_needs_reset(struct virtio_device *vd);
 

@@ -58,17 +58,18 @@ static struct virtio_blk *virtio_of(struct blk *b)
 static status_t start(struct blk *b, struct blk_io *io)
 {
     static const uint8_t types[] = {
-        [BLK_READ] = TYPE_IN, [BLK_WRITE] = TYPE_OUT, [BLK_FLUSH] = TYPE_FLUSH};
+        [BLK_READ] = TYPE_IN, [BLK_WRITE] = TYPE_OUT, [BLK_FLUSH] = TYPE_FLUSH
+    };
     struct virtio_blk *v = virtio_of(b);
     if (!v->free_count)
         return -EAGAIN;
     unsigned n = v->free[v->free_count - 1];
     struct slot *slot = &v->slots[n];
-    *slot = (struct slot){.type = types[io->op], .sector = io->sector, .result = RESULT_NONE};
+    *slot = (struct slot){ .type = types[io->op], .sector = io->sector, .result = RESULT_NONE };
     io->slot = n;
-    io->segments[0] = (struct dma_segment){virt_to_phys(slot), HEADER_SIZE, 0};
+    io->segments[0] = (struct dma_segment){ virt_to_phys(slot), HEADER_SIZE, 0 };
     io->segments[io->count + 1] =
-        (struct dma_segment){virt_to_phys(slot) + HEADER_SIZE, sizeof slot->result, 0};
+        (struct dma_segment){ virt_to_phys(slot) + HEADER_SIZE, sizeof slot->result, 0 };
     unsigned readable = 1 + (io->op == BLK_WRITE ? io->count : 0);
     status_t st = virtqueue_give(&v->vq, io->segments, readable, io->count + 2 - readable, io);
     if (st != OK)
@@ -81,12 +82,9 @@ static status_t start(struct blk *b, struct blk_io *io)
 static status_t status_of(uint8_t result)
 {
     switch (result) {
-    case RESULT_OK:
-        return OK;
-    case RESULT_UNSUPP:
-        return -EOPNOTSUPP;
-    default:
-        return -EIO;
+    case RESULT_OK: return OK;
+    case RESULT_UNSUPP: return -EOPNOTSUPP;
+    default: return -EIO;
     }
 }
 
@@ -130,11 +128,11 @@ static void destroy(struct blk *b)
     kfree(v);
 }
 
-static const struct blk_driver driver = {.start = start, .stop = stop, .destroy = destroy};
+static const struct blk_driver driver = { .start = start, .stop = stop, .destroy = destroy };
 
 /* ---- setting up ---- */
 
-/* The largest power of two that device and rings allow; 0 or 1 if the device has no usable queue. */
+/* The largest power of two that device and rings allow; 0 if the device has no queue. */
 static uint16_t queue_size(struct virtio_device *vd)
 {
     uint16_t max = virtio_queue_max(vd, QUEUE), size = 1;
@@ -165,11 +163,9 @@ static status_t read_properties(struct virtio_blk *v)
     return OK;
 }
 
-static void name(struct virtio_blk *v)
+static void name_place(const struct pci_device *pci, char place[BLK_PLACE])
 {
-    const struct pci_device *pci = &v->vd.pci;
-    ksnprintf(v->blk.place, sizeof v->blk.place, "%02x:%02x.%x", pci->bus, pci->slot, pci->function);
-    v->blk.interrupt = v->vd.uses_msix ? "msix" : "intx";
+    ksnprintf(place, BLK_PLACE, "%02x:%02x.%x", pci->bus, pci->slot, pci->function);
 }
 
 /* Bring an open device into service. On an error the caller resets it and drops the object. */
@@ -196,7 +192,8 @@ static status_t set_up(struct virtio_blk *v)
     if (st != OK)
         return st;
     st = virtio_queue_setup(&v->vd, QUEUE, &v->vq);
-    name(v);
+    name_place(&v->vd.pci, v->blk.place);
+    v->blk.interrupt = v->vd.uses_msix ? "msix" : "intx";
     if (st == OK)
         st = blk_add(&v->blk);
     if (st != OK)
@@ -207,20 +204,18 @@ static status_t set_up(struct virtio_blk *v)
 static const char *reason(status_t st)
 {
     switch (st) {
-    case -EOPNOTSUPP:
-        return "it lacks what the driver needs";
-    case -ENOMEM:
-        return "out of memory";
-    case -ENOSPC:
-        return "no interrupt vector is left";
-    default:
-        return "registers or interrupt can't be reached";
+    case -EOPNOTSUPP: return "it lacks what the driver needs";
+    case -ENOMEM: return "out of memory";
+    case -ENOSPC: return "no interrupt vector is left";
+    default: return "registers or interrupt can't be reached";
     }
 }
 
 static void refuse(const struct pci_device *pci, const char *why)
 {
-    kprintf("BLK: virtio-blk at %02x:%02x.%x refused: %s\n", pci->bus, pci->slot, pci->function, why);
+    char place[BLK_PLACE];
+    name_place(pci, place);
+    kprintf("BLK: virtio-blk at %s refused: %s\n", place, why);
 }
 
 void virtio_blk_probe(const struct pci_device *pci)
@@ -246,6 +241,6 @@ void virtio_blk_probe(const struct pci_device *pci)
         return;
     }
     refuse(pci, reason(st));
-    virtio_fail(&v->vd);
-    object_put(&v->blk.obj);
+    if (virtio_fail(&v->vd)) /* else its memory is given up */
+        object_put(&v->blk.obj);
 }

@@ -93,11 +93,11 @@ void virtqueue_free(struct virtqueue *vq)
     frame_free(vq->desc_at);
     frame_free(vq->avail_at);
     kfree(vq->chains);
-    *vq = (struct virtqueue){0};
+    *vq = (struct virtqueue){ 0 };
 }
 
-status_t virtqueue_give(struct virtqueue *vq, const struct dma_segment *segments,
-                        unsigned readable, unsigned writable, void *token)
+status_t virtqueue_give(struct virtqueue *vq, const struct dma_segment *segments, unsigned readable,
+                        unsigned writable, void *token)
 {
     unsigned count = readable + writable;
     ASSERT(count && token);

@@ -47,8 +47,8 @@ void virtqueue_free(struct virtqueue *vq);
  * not 0). token, not NULL, comes back from virtqueue_take. The memory must stay until then.
  * -EAGAIN: too few free descriptors. The device looks at it after the next notification.
  */
-status_t virtqueue_give(struct virtqueue *vq, const struct dma_segment *segments,
-                        unsigned readable, unsigned writable, void *token) MUST_CHECK;
+status_t virtqueue_give(struct virtqueue *vq, const struct dma_segment *segments, unsigned readable,
+                        unsigned writable, void *token) MUST_CHECK;
 /* Tell the device that it was given something, if it wants to be told. */
 void virtqueue_notify(struct virtqueue *vq);
 /*

@@ -63,8 +63,8 @@ int64_t sys_blk_submit(handle_t h, struct user_in ureq)
 static int64_t reap_batch(struct blk *b, struct user_out udone, size_t n, uint64_t deadline)
 {
     struct blk_batch batch;
-    status_t st = blk_reap(b, &process_current()->obj, n < BLK_REAP_MAX ? n : BLK_REAP_MAX,
-                           deadline, &batch);
+    status_t st =
+        blk_reap(b, &process_current()->obj, n < BLK_REAP_MAX ? n : BLK_REAP_MAX, deadline, &batch);
     if (st != OK)
         return st;
     st = copy_to_user(udone, batch.done, batch.count * sizeof batch.done[0]);

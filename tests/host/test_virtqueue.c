@@ -1,6 +1,6 @@
 /*
- * The split virtqueue against a device that is written here: what is given arrives as it was meant, whatever
- * the order in which it comes back; and a device that returns what it never had is found out.
+ * The split virtqueue against a device that is written here: what is given arrives as it was meant,
+ * whatever the order in which it comes back; and a device that returns what it never had is found out.
  *
  * SOURCES: kernel/dev/virtqueue.c FLAGS: -Itests/host/fake -Ikernel
  */
@@ -85,7 +85,7 @@ static void close_queue(void)
 /* A chain of this many segments. All about it follows from its token. */
 static struct dma_segment segment_of(uintptr_t token, unsigned i)
 {
-    return (struct dma_segment){.address = token * 4096 + i * 64, .length = 64 - i % 7};
+    return (struct dma_segment){ .address = token * 4096 + i * 64, .length = 64 - i % 7 };
 }
 
 static status_t give(uintptr_t token, unsigned readable, unsigned writable)
@@ -143,7 +143,8 @@ static void test_random(uint16_t size)
     for (long i = 0; i < 200000; i++) {
         unsigned n = (unsigned)(check_random() % VIRTQUEUE_MAX);
         if (check_random() % 2 && !tokens[n].out) {
-            unsigned readable = (unsigned)(check_random() % 4), writable = (unsigned)(check_random() % 4) + !readable;
+            unsigned readable = (unsigned)(check_random() % 4);
+            unsigned writable = (unsigned)(check_random() % 4) + !readable;
             uintptr_t token = n + 1 + (uintptr_t)i * VIRTQUEUE_MAX;
             status_t st = give(token, readable, writable);
             CHECK(st == (readable + writable > room ? -EAGAIN : OK));

@@ -1,4 +1,4 @@
-/* What the programs that test block devices share: the first disk, and memory to read and write it with. */
+/* What the programs that test block devices share: the first disk, and memory to use it with. */
 #ifndef TESTS_PROG_BLK_H
 #define TESTS_PROG_BLK_H
 

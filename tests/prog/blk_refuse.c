@@ -1,4 +1,4 @@
-/* What block calls must refuse, and that a refusal changes nothing (test=blk.refuse). Needs 4 MiB of disk. */
+/* What block calls must refuse, with nothing changed (test=blk.refuse). Needs 4 MiB of disk. */
 #include "tests/prog/blk.h"
 
 #define SIZE    (8 * PAGE_SIZE)
