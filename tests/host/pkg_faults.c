@@ -34,12 +34,12 @@ static bool fault(const char *call)
     return true;
 }
 
-#define WRAP(call, parameters, arguments)                                                                              \
-    int __real_##call parameters;                                                                                      \
-    int __wrap_##call parameters;                                                                                      \
-    int __wrap_##call parameters                                                                                       \
-    {                                                                                                                  \
-        return fault(#call) ? -1 : __real_##call arguments;                                                            \
+#define WRAP(call, parameters, arguments)                   \
+    int __real_##call parameters;                           \
+    int __wrap_##call parameters;                           \
+    int __wrap_##call parameters                            \
+    {                                                       \
+        return fault(#call) ? -1 : __real_##call arguments; \
     }
 
 WRAP(mkdir, (const char *path, mode_t mode), (path, mode))

@@ -49,4 +49,4 @@ def test_pkg_scenario(boot, nonce, make_disk, tmp_path, rugo):
     rugo("pkg", "build", ROOT / "samples" / "hello", "-o", tmp_path / "hello.rpk")
     image = make_disk()
     rugo("disk", "put", image, tmp_path / "hello.rpk", "/hello.rpk")
-    boot(f"test=pkg nonce={nonce}", disk=image).ok().line("APP: hello world")
+    boot(f"test=pkg nonce={nonce}", disk=image).ok().line("APP: hello world", nonce=nonce)
