@@ -4,6 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Under AddressSanitizer, forbidden bytes between the blocks show who runs over a block's end. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RED_ZONE 64u
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define RED_ZONE 64u
+#endif
+#ifdef RED_ZONE
+#include <sanitizer/asan_interface.h>
+#else
+#define RED_ZONE 0u
+#define ASAN_POISON_MEMORY_REGION(start, bytes)   ((void)(start))
+#define ASAN_UNPOISON_MEMORY_REGION(start, bytes) ((void)(start))
+#endif
+
 enum {
     MIN_BUFS = 128,
     MAX_SEGS = 64,              /* blocks in one disk request */
@@ -73,11 +89,15 @@ static int alloc_tables(struct cache *c, size_t bytes, void *memory)
     c->hash_mask = slots - 1;
     c->hash = calloc(slots, sizeof(struct buf *));
     c->bufs = calloc(c->nbufs, sizeof(struct buf));
+    c->stride = c->block_size;
     if (!memory) {
-        c->own_memory = malloc(bytes + c->block_size);
+        c->stride += RED_ZONE;
+        c->own_bytes = bytes + (size_t)c->nbufs * RED_ZONE + c->block_size;
+        c->own_memory = malloc(c->own_bytes);
         if (c->own_memory) {
             uintptr_t start = (uintptr_t)c->own_memory;
             memory = c->own_memory + (-start & (c->block_size - 1));
+            ASAN_POISON_MEMORY_REGION(c->own_memory, c->own_bytes);
         }
     }
     c->memory = memory;
@@ -108,6 +128,8 @@ int cache_init(struct cache *c, struct disk *disk, const struct fs_env *env, uin
 
 void cache_destroy(struct cache *c)
 {
+    if (c->own_memory)
+        ASAN_UNPOISON_MEMORY_REGION(c->own_memory, c->own_bytes);
     free(c->hash);
     free(c->bufs);
     free(c->own_memory);
@@ -154,7 +176,8 @@ static struct buf *take_buffer(struct cache *c)
     struct buf *b;
     if (c->nused < c->nbufs) {
         b = &c->bufs[c->nused];
-        b->data = c->memory + (size_t)c->nused * c->block_size;
+        b->data = c->memory + (size_t)c->nused * c->stride;
+        ASAN_UNPOISON_MEMORY_REGION(b->data, c->block_size);
         c->nused++;
     } else {
         b = c->lru.last;

@@ -54,6 +54,7 @@ struct cache {
     struct buf **hash;
     unsigned hash_mask;
     uint8_t *memory, *own_memory;
+    size_t stride, own_bytes;   /* from buffer to buffer; of own_memory */
     struct buf_list lru;        /* most recently used first */
     struct buf_list dirty;      /* in no order */
     struct cache_stats stats;

@@ -169,7 +169,7 @@ static inline void image_enter(void)
 static inline struct image *image_mke2fs(const char *options, unsigned kib)
 {
     unlink("image");
-    int status = run("mke2fs -q -F %s image %u", options, kib);
+    int status = run("mke2fs -q -F %s image %uk", options, kib);
     if (status) {
         fprintf(stderr, "mke2fs %s: status %d\n", options, status);
         exit(1);

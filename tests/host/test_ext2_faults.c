@@ -7,7 +7,7 @@
  *
  * SOURCES: services/fsd/balloc.c services/fsd/cache.c services/fsd/check.c services/fsd/dir.c services/fsd/dirindex.c services/fsd/file.c services/fsd/fs.c services/fsd/inode.c services/fsd/map.c services/fsd/mkfs.c services/fsd/namei.c services/fsd/ramdisk.c services/fsd/super.c services/fsd/txn.c
  */
-#include "fs_image.h"
+#include "fs_tour.h"
 
 enum { FILES = 12, FILE_SIZE = 30000 };
 
@@ -180,89 +180,10 @@ static void test_full(struct image *base)
 
 /* ---- Damage and power cuts ----------------------------------------------------------------- */
 
-struct tour { struct fs *fs; int files; char path[600]; };
-
-static void visit(struct tour *t, struct vnode *vn, int depth);
-
-static bool collect(void *arg, const struct fs_dirent *e)
-{
-    char(*names)[256] = arg;
-    for (int i = 0; i < 60; i++) {
-        if (names[i][0])
-            continue;
-        memcpy(names[i], e->name, e->name_len);
-        return true;
-    }
-    return false;
-}
-
-static void visit_directory(struct tour *t, struct vnode *dir, int depth)
-{
-    char(*names)[256] = calloc(60, 256);
-    uint64_t pos = 0;
-    fs_readdir(dir, &pos, collect, names);
-    for (int i = 0; i < 60 && names[i][0]; i++) {
-        struct vnode *vn;
-        if (!strcmp(names[i], ".") || !strcmp(names[i], ".."))
-            continue;
-        if (fs_lookup(dir, names[i], strlen(names[i]), &vn))
-            continue;
-        visit(t, vn, depth + 1);
-        vnode_put(vn);
-    }
-    free(names);
-}
-
-/* Look at everything below a vnode. */
-static void visit(struct tour *t, struct vnode *vn, int depth)
-{
-    static uint8_t data[65536];
-    struct fs_stat st;
-    if (++t->files > 500 || depth > 12 || fs_stat(vn, &st))
-        return;
-    if (vnode_type(vn) == FS_IFDIR)
-        visit_directory(t, vn, depth);
-    else if (vnode_type(vn) == FS_IFLNK)
-        fs_readlink(vn, (char *)data, sizeof data);
-    for (uint64_t at = 0; vnode_type(vn) == FS_IFREG && at < st.size && at < 1000000; at += 65536)
-        fs_read(vn, at, data, sizeof data);
-}
-
-/* Use a file system of which nothing can be expected. */
-static void use_anyhow(struct image *im)
-{
-    struct fs *fs = image_mount(im, 128);
-    if (!fs)
-        return;
-    struct tour t = { .fs = fs };
-    struct outcome o = { .allowed = -EUCLEAN };
-    struct vnode *root = fs_root(fs);
-    visit(&t, root, 0);
-    vnode_put(root);
-    char path[100];
-    do_mkdir(fs, "dir");
-    for (int i = 0; i < FILES; i++) {
-        struct vnode *vn = NULL;
-        name_of(path, &o, i);
-        if (do_create(fs, path, &vn) == 0)
-            fs_write(vn, 3000, path, 10);
-        vnode_put(vn);
-        do_rename(fs, path, "sub/other");
-        do_remove(fs, path, false);
-    }
-    do_remove(fs, "sub/big", false);
-    do_remove(fs, "sub/holes", false);
-    do_remove(fs, "sub", true);
-    fs_unmount(fs);
-}
-
 static struct image *furnished(const char *options)
 {
-    CHECK(run("rm -rf in && mkdir -p in/sub/deep/er in/many && cd in/sub && ln -s big link &&"
-              "ln -s $(printf %%0100d 7) slow && head -c 500000 /dev/zero | tr '\\0' x > big &&"
-              "truncate -s 90M holes && printf end >> holes && ln big big2 &&"
-              "cd ../many && for i in $(seq 200); do : > file-$i; done") == 0);
     char with[200];
+    CHECK(make_furniture(500) == 0);
     snprintf(with, sizeof with, "%s -N 400 -d in", options);
     return image_mke2fs(with, 1500);
 }
