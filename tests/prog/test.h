@@ -49,22 +49,22 @@ static inline _Noreturn void test_fail(const char *file, int line, const char *w
 }
 
 /* The expression must have this value. */
-#define EXPECT(want, expr)                                              \
-    do {                                                                \
-        int64_t got_ = (int64_t)(expr), want_ = (int64_t)(want);        \
-        if (got_ != want_)                                              \
-            test_fail(__FILE__, __LINE__, #expr, got_, want_);          \
+#define EXPECT(want, expr)                                       \
+    do {                                                         \
+        int64_t got_ = (int64_t)(expr), want_ = (int64_t)(want); \
+        if (got_ != want_)                                       \
+            test_fail(__FILE__, __LINE__, #expr, got_, want_);   \
     } while (0)
 
 #define EXPECT_TRUE(expr) EXPECT(1, !!(expr))
 
 /* The expression must not be an error; its value. */
-#define NEED(expr)                                                      \
-    ({                                                                  \
-        int64_t value_ = (int64_t)(expr);                               \
-        if (value_ < 0)                                                 \
-            test_fail(__FILE__, __LINE__, #expr, value_, 0);            \
-        value_;                                                         \
+#define NEED(expr)                                           \
+    ({                                                       \
+        int64_t value_ = (int64_t)(expr);                    \
+        if (value_ < 0)                                      \
+            test_fail(__FILE__, __LINE__, #expr, value_, 0); \
+        value_;                                              \
     })
 
 #define NEED_HANDLE(expr) ((handle_t)NEED(expr))

@@ -16,7 +16,8 @@ static char *readonly;              /* a page that can only be read */
 
 static void map_pages(void)
 {
-    uintptr_t at = (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, 4 * PAGE_SIZE, VM_READ | VM_WRITE, 0));
+    uintptr_t at =
+        (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, 4 * PAGE_SIZE, VM_READ | VM_WRITE, 0));
 
     page = (char *)at;
     readonly = (char *)at + 2 * PAGE_SIZE;
@@ -29,10 +30,20 @@ static void map_pages(void)
 
 static void test_numbers(void)
 {
-    static const uint64_t unknown[] = { 0,      1,           60,         231,
-                                        0xfff,  0x1000 + 57, 0x1fff,     0x2000,
-                                        0xffff, 0x7fffffff,  0x80000000, UINT64_C(0x100001003),
-                                        INT64_MIN + 0x1003ull, UINT64_MAX };
+    static const uint64_t unknown[] = { 0,
+                                        1,
+                                        60,
+                                        231,
+                                        0xfff,
+                                        0x1000 + 57,
+                                        0x1fff,
+                                        0x2000,
+                                        0xffff,
+                                        0x7fffffff,
+                                        0x80000000,
+                                        UINT64_C(0x100001003),
+                                        INT64_MIN + 0x1003ull,
+                                        UINT64_MAX };
 
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         EXPECT(-ENOSYS, rugo_syscall6(unknown[i], 1, 2, 3, 4, 5, 6));
@@ -75,9 +86,17 @@ static int64_t info_to(uint64_t addr)
 }
 
 /* Addresses that no program can read or write n bytes at. */
-static const uint64_t bad_addr[] = { 0,           8,           USER_MAX - 8, USER_MAX,
-                                     0x7fffffffffff, 0x800000000000, NONCANONICAL, KERNEL_ADDR,
-                                     UINT64_C(0xffff800000000000), UINT64_MAX - 7, UINT64_MAX };
+static const uint64_t bad_addr[] = { 0,
+                                     8,
+                                     USER_MAX - 8,
+                                     USER_MAX,
+                                     0x7fffffffffff,
+                                     0x800000000000,
+                                     NONCANONICAL,
+                                     KERNEL_ADDR,
+                                     UINT64_C(0xffff800000000000),
+                                     UINT64_MAX - 7,
+                                     UINT64_MAX };
 
 static void test_pointers(void)
 {
@@ -90,7 +109,7 @@ static void test_pointers(void)
     }
     EXPECT(-EFAULT, write_log(unmapped, 1));
     EXPECT(-EFAULT, info_to(unmapped));
-    EXPECT(-EFAULT, write_log(unmapped - 4, 16));               /* straddling */
+    EXPECT(-EFAULT, write_log(unmapped - 4, 16)); /* straddling */
     EXPECT(-EFAULT, info_to(unmapped - 4));
     EXPECT(-EFAULT, write_log(KERNEL_ADDR - 4, 16));
     EXPECT(-EFAULT, info_to((uint64_t)(uintptr_t)readonly));
@@ -132,10 +151,10 @@ static void test_handles(void)
     EXPECT(0, sys_handle_close(port));
     EXPECT(-EBADF, sys_handle_close(port));
     again = NEED_HANDLE(sys_port_create());
-    EXPECT_TRUE(again != port);                         /* the same place, another generation */
+    EXPECT_TRUE(again != port); /* the same place, another generation */
     EXPECT(-EBADF, sys_handle_info(port));
 
-    EXPECT(-ENODEV, sys_machine_info(again, &info));    /* the wrong type */
+    EXPECT(-ENODEV, sys_machine_info(again, &info)); /* the wrong type */
     EXPECT(-ENODEV, sys_ipc_recv(again, 0, 0));
     EXPECT(-ENODEV, sys_timer_set(again, 0, 0));
     EXPECT(-ENODEV, sys_shm_size(again));
@@ -212,7 +231,7 @@ static void test_memory(void)
     NEED(sys_vm_unmap(HANDLE_SELF, at + PAGE_SIZE, PAGE_SIZE));
     EXPECT(-EINVAL, sys_vm_protect(HANDLE_SELF, at, 2 * PAGE_SIZE, VM_READ));
     EXPECT('x', *page);
-    *page = 'x';                        /* still writable */
+    *page = 'x'; /* still writable */
 }
 
 static void test_shm(void)
@@ -228,7 +247,8 @@ static void test_shm(void)
     EXPECT(-EINVAL, sys_shm_map(HANDLE_SELF, shm, 2 * PAGE_SIZE, PAGE_SIZE, 0, VM_READ));
     EXPECT(-EINVAL, sys_shm_map(HANDLE_SELF, shm, UINT64_MAX - 4095, 2 * PAGE_SIZE, 0, VM_READ));
     EXPECT(-EINVAL, sys_shm_map(HANDLE_SELF, shm, 0, PAGE_SIZE, 0, VM_WRITE | VM_EXEC));
-    EXPECT(-EEXIST, sys_shm_map(HANDLE_SELF, shm, 0, PAGE_SIZE, (uintptr_t)page, VM_READ | VM_FIXED));
+    EXPECT(-EEXIST,
+           sys_shm_map(HANDLE_SELF, shm, 0, PAGE_SIZE, (uintptr_t)page, VM_READ | VM_FIXED));
     weak = NEED_HANDLE(sys_handle_dup(shm, RIGHT_READ, 0, 0));
     EXPECT(-EACCES, sys_shm_map(HANDLE_SELF, weak, 0, PAGE_SIZE, 0, VM_READ | VM_WRITE));
     EXPECT(0, sys_handle_close(weak));
@@ -260,11 +280,11 @@ static void test_messages(handle_t ep, handle_t session)
     ipc_buffer()->handles[0] = -5;
     EXPECT(-EBADF, sys_ipc_send(session, 0));
     empty_message()->nhandles = 1;
-    ipc_buffer()->handles[0] = ep;                      /* receive rights never travel */
+    ipc_buffer()->handles[0] = ep; /* receive rights never travel */
     EXPECT(-EPERM, sys_ipc_send(session, 0));
     handle_t fixed = NEED_HANDLE(sys_handle_dup(port, RIGHT_READ, 0, 0));
     empty_message()->nhandles = 1;
-    ipc_buffer()->handles[0] = fixed;                   /* without the right TRANSFER */
+    ipc_buffer()->handles[0] = fixed; /* without the right TRANSFER */
     EXPECT(-EACCES, sys_ipc_send(session, 0));
     EXPECT(0, sys_handle_close(fixed));
     (void)empty_message();
@@ -377,7 +397,7 @@ static void test_processes(void)
     EXPECT(0, sys_handle_close(proc));
 
     EXPECT(-ENOENT, sys_process_open(job, UINT64_MAX, RIGHT_INSPECT));
-    EXPECT(-ENOENT, sys_process_open(job, 1, RIGHT_INSPECT));   /* svcman is not in our job */
+    EXPECT(-ENOENT, sys_process_open(job, 1, RIGHT_INSPECT)); /* svcman is not in our job */
     EXPECT(-EACCES, sys_process_open(job, 1, RIGHT_EXEC));
     handle_t inner = NEED_HANDLE(sys_job_create(job));
     EXPECT(0, sys_job_kill(inner));
