@@ -20,9 +20,9 @@ int bench_core_main(int argc, char **argv);
 
 #include "bench/rugo/port_rugo.h"
 
-#define HANDLE_N   100000u
-#define CALL_MSG   64u
-#define HANDLE_MSG 256u
+#define HANDLE_N     100000u
+#define CALL_MSG     64u
+#define HANDLE_MSG   256u
 #define CALL_TIMEOUT INT64_C(1000000000)
 
 /* The cheapest call that looks a handle up. */
@@ -95,11 +95,15 @@ static void w_call(const char *name, uint32_t len, handle_t h, int64_t timeout)
     bench_flush();
 }
 
-static void w_calls(void)
+static void w_call_plain(void)
+{
+    w_call("ipc_call_64_pinned", CALL_MSG, HANDLE_NONE, TIMEOUT_NEVER);
+}
+
+static void w_call_handle(void)
 {
     handle_t object = sys_shm_create(P_PAGE, 0);
 
-    w_call("ipc_call_64_pinned", CALL_MSG, HANDLE_NONE, TIMEOUT_NEVER);
     w_call("ipc_call_256_handle", HANDLE_MSG, object, CALL_TIMEOUT);
     (void)sys_handle_close(object);
 }
@@ -122,35 +126,62 @@ static void w_spawn_image(const char *name, const char *path)
     bench_flush();
 }
 
-static void spawn_workloads(void)
+static void w_spawn_nothing(void)
 {
-    w_spawn_image("spawn_image_wait", "bin/nothing");
-    if (start_handle(START_ROOT) == HANDLE_NONE)
-        return;
-    w_spawn("spawn_wait", "/bin/nothing", SPAWN_N);
-    w_spawn("spawn_c_hello", "/bin/hello", SPAWN_N);
+    if (start_handle(START_ROOT) != HANDLE_NONE)
+        w_spawn("spawn_wait", "/bin/nothing", SPAWN_N);
 }
 
-static void cpu_workloads(void)
+static void w_spawn_hello(void)
 {
-    w_cpu();
-    w_syscall();
-    w_handle_call();
-    w_yield();
-    w_thread();
+    if (start_handle(START_ROOT) != HANDLE_NONE)
+        w_spawn("spawn_c_hello", "/bin/hello", SPAWN_N);
+}
+
+static void w_spawn_mapped(void)
+{
+    w_spawn_image("spawn_image_wait", "bin/nothing");
+}
+
+static void w_link(void)
+{
     for (int pin = 1; pin >= 0; pin--) {
         w_ipc(0, 1, pin);
         w_ipc(0, 64, pin);
     }
-    w_calls();
+}
+
+static void w_fault(void)
+{
     w_vm(P_MAP_4K, "");
     w_vm(P_MAP_DEFAULT, "_default");
-    w_vm_pair();
 }
+
+/* In this order. `only=NAME` on the kernel's command line picks one: what tools/bench_profile.py looks at. */
+static const struct {
+    const char *name;
+    void (*run)(void);
+} workloads[] = {
+    { "cpu", w_cpu },
+    { "syscall", w_syscall },
+    { "handle", w_handle_call },
+    { "yield", w_yield },
+    { "thread", w_thread },
+    { "link", w_link },
+    { "call", w_call_plain },
+    { "call_handle", w_call_handle },
+    { "fault", w_fault },
+    { "map", w_vm_pair },
+    { "spawn_mapped", w_spawn_mapped },
+    { "spawn", w_spawn_nothing },
+    { "spawn_hello", w_spawn_hello },
+};
 
 /* argv: [BATCHES] */
 int main(int argc, char **argv)
 {
+    const char *only = getenv("only");
+
     if (argc == 4 && strcmp(argv[2], "calls") == 0) {
         serve_calls();
         return 0;
@@ -159,7 +190,9 @@ int main(int argc, char **argv)
         return 0;
     if (argc > 1)
         batches = argv[1][0] - '0';
-    cpu_workloads();
-    spawn_workloads();
+    for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
+        if (only == NULL || strcmp(only, workloads[i].name) == 0)
+            workloads[i].run();
+    }
     return 0;
 }

@@ -2,8 +2,8 @@
  * The first program of a benchmark run, as init_linux.c is on Linux: says that the system is up, runs the
  * phases that `phases=` on the kernel's command line names, says DONE. Its exit ends the machine.
  *
- * Phases: boot core core1 blk fs (core1 is core with one batch). Others, which this system does not have
- * yet, are passed over.
+ * Phases: boot core blk fs, and core1 to core9: core with that many batches. Others, which this system does
+ * not have yet, are passed over.
  */
 #include <rugo/spawn.h>
 #include <rugo/start.h>
@@ -110,12 +110,16 @@ int main(void)
         tell_memory();
     if (wanted("core"))
         run("core", NULL, NULL);
-    if (wanted("core1"))
-        run("core", "1", NULL);
+    for (char n = '1'; n <= '9'; n++) {
+        const char phase[] = { 'c', 'o', 'r', 'e', n, '\0' };
+
+        if (wanted(phase))
+            run("core", phase + 4, NULL);
+    }
     if (wanted("blk"))
         run("blk", NULL, NULL);
     if (wanted("fs"))
-        run("fs", "2", "ext2");
+        run("fs", "0", "ext2"); /* / must be the disk: it is, if the first one holds ext2 */
     printf("DONE\n");
     return failed;
 }
