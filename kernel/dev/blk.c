@@ -85,6 +85,8 @@ static bool bury_one(struct blk *b)
     }
     if (gone)
         list_del(&gone->node);
+    if (gone)
+        wait_wake_all(&b->drained, 0);
     spin_unlock(&b->lock);
     if (io)
         free_io(io);
@@ -184,6 +186,7 @@ void blk_init(struct blk *b, const struct blk_driver *driver)
     spin_init(&b->lock, RANK_DEVICE);
     list_init(&b->clients);
     list_init(&b->inflight);
+    wait_queue_init(&b->drained);
 }
 
 /* Most pieces that the part of a request in one page comes in. */
@@ -329,12 +332,31 @@ static size_t pieces_of(const struct blk *b, const struct blk_request *req)
     return (align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT) * pieces_per_page(b);
 }
 
+/* Sleep until no process that has ended has requests under way. */
+static status_t wait_drained(struct blk *b)
+{
+    ASSERT(spin_held(&b->lock));
+    bool ghosts = true;
+    status_t st = OK;
+    while (ghosts && st == OK) {
+        ghosts = false;
+        LIST_FOR (n, &b->clients) {
+            struct blk_client *c = LIST_ENTRY(n, struct blk_client, node);
+            ghosts |= client_dead(c) && c->open;
+        }
+        if (ghosts)
+            st = wait_sleep(&b->drained, &b->lock, WAIT_FOREVER);
+    }
+    return st;
+}
+
 /* Give a complete request to the device. */
 static status_t start(struct blk *b, struct object *owner, struct blk_io *io)
 {
     spin_lock(&b->lock);
-    struct blk_client *c = client_of(b, owner);
-    status_t st = !c ? -ENOMEM : b->failed ? -EIO : c->open >= b->queue ? -EAGAIN : OK;
+    status_t st = wait_drained(b);
+    struct blk_client *c = st == OK ? client_of(b, owner) : NULL;
+    st = st != OK ? st : !c ? -ENOMEM : b->failed ? -EIO : c->open >= b->queue ? -EAGAIN : OK;
     io->client = c;
     bool nothing_to_do = io->op == BLK_FLUSH && !(b->flags & BLK_CAN_FLUSH);
     if (st == OK && !nothing_to_do)

@@ -69,6 +69,7 @@ struct blk {
     uint32_t done_count;             /* [b] finished requests, not reaped: EV_READABLE */
     struct list clients;             /* [b] struct blk_client.node */
     struct list inflight;            /* [b] struct blk_io.node */
+    struct wait_queue drained;       /* [b] submitters waiting for requests of dead processes */
 };
 
 /* ---- for main.c and the system calls ---- */
@@ -82,8 +83,10 @@ void blk_describe(struct blk *b, struct blk_info *info);
 
 /*
  * Start a request of process owner, with data in s (NULL for BLK_FLUSH). A flush of a device
- * without write cache is done at once. Nothing has happened on an error: -EINVAL (flags, range,
- * alignment), -EROFS, -EAGAIN (the device or the owner's share is full), -ENOMEM, -EIO (failed).
+ * without write cache is done at once. While requests of a process that has ended are under way it
+ * sleeps: who takes over a disk must not read what a dead process's write is about to change.
+ * Nothing has happened on an error: -EINVAL (flags, range, alignment), -EROFS, -EAGAIN (the device
+ * or the owner's share is full), -ENOMEM, -EIO (failed), -EINTR.
  */
 status_t blk_submit(struct blk *b, struct object *owner, const struct blk_request *req,
                     struct shm *s) MUST_CHECK;
