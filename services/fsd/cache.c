@@ -15,7 +15,7 @@
 #ifdef RED_ZONE
 #include <sanitizer/asan_interface.h>
 #else
-#define RED_ZONE 0u
+#define RED_ZONE                                  0u
 #define ASAN_POISON_MEMORY_REGION(start, bytes)   ((void)(start))
 #define ASAN_UNPOISON_MEMORY_REGION(start, bytes) ((void)(start))
 #endif

@@ -37,9 +37,14 @@ struct buf {
     struct buf *prev, *next;    /* LRU list when clean and unpinned; dirty list when dirty */
 };
 
-struct buf_list { struct buf *first, *last; };
+struct buf_list {
+    struct buf *first, *last;
+};
 
-struct cache_stats { uint64_t hits, misses, reads, writes; };   /* the last two: disk requests */
+struct cache_stats {
+    uint64_t hits, misses;      /* blocks */
+    uint64_t reads, writes;     /* disk requests */
+};
 
 struct cache {
     struct disk *disk;
@@ -86,10 +91,10 @@ void cache_prefetch(struct cache *c, uint64_t block, unsigned count);
 
 bool cache_has(struct cache *c, uint64_t block);
 
-void buf_put(struct cache *c, struct buf *b);           /* unpin; NULL is allowed */
+void buf_put(struct cache *c, struct buf *b); /* unpin; NULL is allowed */
 
 void buf_set_dirty(struct cache *c, struct buf *b, enum buf_kind kind);
-void buf_set_clean(struct cache *c, struct buf *b);     /* its change was undone */
+void buf_set_clean(struct cache *c, struct buf *b); /* its change was undone */
 
 /* The block was freed: what the buffer has is of no use any more and need not be written. */
 void cache_forget(struct cache *c, uint64_t block);
@@ -100,6 +105,6 @@ void cache_forget(struct cache *c, uint64_t block);
  */
 int cache_write_back(struct cache *c, enum buf_kind kind);
 
-int cache_flush(struct cache *c);                       /* the disk's own cache */
+int cache_flush(struct cache *c); /* the disk's own cache */
 
 #endif

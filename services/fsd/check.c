@@ -73,8 +73,7 @@ static int own_tree(struct check *c, uint32_t block, unsigned level, uint32_t in
 static bool has_pointers(const struct ext2_inode *ip)
 {
     uint32_t type = vnode_type(&ip->vn);
-    return type == FS_IFREG || type == FS_IFDIR ||
-           (type == FS_IFLNK && !ext2_symlink_is_fast(ip));
+    return type == FS_IFREG || type == FS_IFDIR || (type == FS_IFLNK && !ext2_symlink_is_fast(ip));
 }
 
 static int own_inode_blocks(struct check *c, struct ext2_inode *ip)
@@ -116,8 +115,7 @@ static int check_inode(struct check *c, uint32_t ino)
         return err == -EUCLEAN ? unsafe(c, "inode", ino) : err;
     set_bit(c->live, ino);
     c->links[ino] = (uint16_t)inode_of(vn)->core.nlink;
-    err = ino == RESIZE_INO ? own_resize_inode(c, inode_of(vn))
-                            : own_inode_blocks(c, inode_of(vn));
+    err = ino == RESIZE_INO ? own_resize_inode(c, inode_of(vn)) : own_inode_blocks(c, inode_of(vn));
     vnode_put(vn);
     return err;
 }

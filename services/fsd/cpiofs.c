@@ -24,9 +24,22 @@ enum {
     PATH_MAX_BYTES = PATH_SIZE_MAX,
 };
 
-enum {                          /* the header's numbers, in their order */
-    C_INO, C_MODE, C_UID, C_GID, C_NLINK, C_MTIME, C_FILESIZE, C_DEVMAJOR, C_DEVMINOR,
-    C_RDEVMAJOR, C_RDEVMINOR, C_NAMESIZE, C_CHECK, C_FIELDS
+/* The header's numbers, in their order. */
+enum {
+    C_INO,
+    C_MODE,
+    C_UID,
+    C_GID,
+    C_NLINK,
+    C_MTIME,
+    C_FILESIZE,
+    C_DEVMAJOR,
+    C_DEVMINOR,
+    C_RDEVMAJOR,
+    C_RDEVMINOR,
+    C_NAMESIZE,
+    C_CHECK,
+    C_FIELDS
 };
 
 struct node {
@@ -106,8 +119,12 @@ static int add_child(struct cpiofs *cf, uint32_t parent, const char *name, size_
         return err;
     uint32_t i = cf->count++, *slot = hash_slot(cf, parent, name, len);
     struct node *up = &cf->nodes[parent];
-    cf->nodes[i] = (struct node){ .parent = parent, .name = name, .name_len = (uint8_t)len,
-                                  .mode = FS_IFDIR | 0755, .nlink = 2, .hash_next = *slot };
+    cf->nodes[i] = (struct node){ .parent = parent,
+                                  .name = name,
+                                  .name_len = (uint8_t)len,
+                                  .mode = FS_IFDIR | 0755,
+                                  .nlink = 2,
+                                  .hash_next = *slot };
     *slot = i;
     if (up->last_child)
         cf->nodes[up->last_child].next = i;
@@ -236,13 +253,18 @@ static void fill_node(struct node *node, const struct entry *e)
 static const char *check_type(const struct entry *e)
 {
     switch (e->field[C_MODE] & FS_IFMT) {
-    case FS_IFREG: case FS_IFDIR: case FS_IFCHR: case FS_IFBLK: case FS_IFIFO: case FS_IFSOCK:
-        return NULL;
+    case FS_IFREG:
+    case FS_IFDIR:
+    case FS_IFCHR:
+    case FS_IFBLK:
+    case FS_IFIFO:
+    case FS_IFSOCK: return NULL;
     case FS_IFLNK:
         return e->field[C_FILESIZE] == 0 || e->field[C_FILESIZE] > FS_SYMLINK_MAX ||
-               memchr(e->data, '\0', e->field[C_FILESIZE]) ? "left out: a bad symbolic link" : NULL;
-    default:
-        return "left out: an unknown file type";
+                       memchr(e->data, '\0', e->field[C_FILESIZE])
+                   ? "left out: a bad symbolic link"
+                   : NULL;
+    default: return "left out: an unknown file type";
     }
 }
 
@@ -310,8 +332,8 @@ static int join_links(struct cpiofs *cf)
     }
     qsort(linked, n, sizeof *linked, compare_links);
     for (size_t i = 1; i < n; i++) {
-        if (linked[i]->size == 0 && memcmp(linked[i]->link_id, linked[i - 1]->link_id,
-                                           sizeof linked[i]->link_id) == 0) {
+        if (linked[i]->size == 0 &&
+            memcmp(linked[i]->link_id, linked[i - 1]->link_id, sizeof linked[i]->link_id) == 0) {
             linked[i]->data = linked[i - 1]->data;
             linked[i]->size = linked[i - 1]->size;
         }
@@ -467,8 +489,8 @@ static int build(struct cpiofs *cf)
     int err = grow(cf);
     if (err)
         return err;
-    cf->nodes[ROOT] = (struct node){ .parent = ROOT, .mode = FS_IFDIR | 0755, .nlink = 2,
-                                     .name = "" };
+    cf->nodes[ROOT] =
+        (struct node){ .parent = ROOT, .mode = FS_IFDIR | 0755, .nlink = 2, .name = "" };
     cf->count = ROOT + 1;
     err = parse_archive(cf);
     if (!err)

@@ -109,8 +109,8 @@ static int find_in(struct ext2_inode *dir, uint64_t n, const char *name, size_t 
     return err;
 }
 
-static int find_by_index(struct ext2_inode *dir, struct dir_index *ix, const char *name,
-                         size_t len, struct dir_slot *slot)
+static int find_by_index(struct ext2_inode *dir, struct dir_index *ix, const char *name, size_t len,
+                         struct dir_slot *slot)
 {
     uint32_t hash = dirindex_hash(name, len), cursor = 0, pos;
     int err = -ENOENT;
@@ -388,8 +388,13 @@ int ext2_dir_is_empty(struct ext2_inode *dir, bool *empty)
 
 static uint8_t dirent_type(const struct ext2_fs *fs, const struct ext2_dirent *de)
 {
-    static const uint8_t types[] = { 0, FS_IFREG >> 12, FS_IFDIR >> 12, FS_IFCHR >> 12,
-                                     FS_IFBLK >> 12, FS_IFIFO >> 12, FS_IFSOCK >> 12,
+    static const uint8_t types[] = { 0,
+                                     FS_IFREG >> 12,
+                                     FS_IFDIR >> 12,
+                                     FS_IFCHR >> 12,
+                                     FS_IFBLK >> 12,
+                                     FS_IFIFO >> 12,
+                                     FS_IFSOCK >> 12,
                                      FS_IFLNK >> 12 };
     if (!(fs->incompat & EXT2_INCOMPAT_FILETYPE) || de->file_type >= sizeof types)
         return 0;
@@ -410,10 +415,10 @@ static int show_block(struct ext2_inode *dir, struct buf *b, uint64_t base, uint
         uint32_t len = ext2_dirent_len(fs, de);
         if (base + off >= *pos) {
             /* A name that no path can spell is shown to nobody. */
-            bool show = get32(de->inode) && !memchr(de->name, '/', len) &&
-                        !memchr(de->name, '\0', len);
-            struct fs_dirent entry = { get32(de->inode), next, dirent_type(fs, de),
-                                       (uint8_t)len, de->name };
+            bool show =
+                get32(de->inode) && !memchr(de->name, '/', len) && !memchr(de->name, '\0', len);
+            struct fs_dirent entry = { get32(de->inode), next, dirent_type(fs, de), (uint8_t)len,
+                                       de->name };
             if (show && !emit(arg, &entry))
                 return 1;
             *pos = next;

@@ -13,17 +13,20 @@
 
 enum { MIN_DIR_SIZE = 8192, POS_NONE = UINT32_MAX, POS_GONE = UINT32_MAX - 1 };
 
-struct slot { uint32_t hash, pos; };    /* pos: of the entry in the directory; or POS_* */
+struct slot {
+    uint32_t hash;
+    uint32_t pos;               /* of the entry in the directory; or POS_* */
+};
 
 struct dir_index {
     struct ext2_inode *dir;
     struct dir_index *prev, *next;      /* all indexes of the file system */
-    unsigned users;                     /* who will look at it again after suspending */
-    struct slot *slots;                 /* open addressing, linear probing */
-    uint32_t mask, used;                /* used: entries and tombstones */
-    uint16_t *room;                     /* per block: bytes for a new entry, at least so many */
+    unsigned users;             /* who will look at it again after suspending */
+    struct slot *slots;         /* open addressing, linear probing */
+    uint32_t mask, used;        /* used: entries and tombstones */
+    uint16_t *room;             /* per block: bytes for a new entry, at least so many */
     uint32_t nblocks, room_size;
-    uint32_t hint;                      /* no block below it has more than a little room */
+    uint32_t hint;              /* no block below it has more than a little room */
 };
 
 enum { LITTLE_ROOM = 32 };

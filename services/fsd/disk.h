@@ -32,10 +32,10 @@ struct disk {
     /* All writes that have returned are on stable storage when this returns 0. May be NULL. */
     int (*flush)(struct disk *disk);
 
-    uint64_t sectors;       /* capacity, in units of DISK_SECTOR bytes */
-    bool read_only;         /* write() would fail; the file system is then mounted read-only */
-    size_t max_request;     /* bytes that one request should carry at most; 0: no limit */
-    void *priv;             /* the implementer's */
+    uint64_t sectors;           /* capacity, in units of DISK_SECTOR bytes */
+    bool read_only; /* write() would fail; the file system is then mounted read-only */
+    size_t max_request; /* bytes that one request should carry at most; 0: no limit */
+    void *priv; /* the implementer's */
 };
 
 /*

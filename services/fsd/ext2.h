@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #ifdef __CHECKER__
-#define EXT2_LE __attribute__((bitwise))
+#define EXT2_LE    __attribute__((bitwise))
 #define EXT2_FORCE __attribute__((force))
 #else
 #define EXT2_LE
@@ -22,10 +22,22 @@ typedef uint32_t EXT2_LE le32;
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the conversions below are for x86");
 
-static inline uint16_t get16(le16 v) { return (EXT2_FORCE uint16_t)v; }
-static inline uint32_t get32(le32 v) { return (EXT2_FORCE uint32_t)v; }
-static inline le16 put16(uint32_t v) { return (EXT2_FORCE le16)(uint16_t)v; }
-static inline le32 put32(uint64_t v) { return (EXT2_FORCE le32)(uint32_t)v; }
+static inline uint16_t get16(le16 v)
+{
+    return (EXT2_FORCE uint16_t)v;
+}
+static inline uint32_t get32(le32 v)
+{
+    return (EXT2_FORCE uint32_t)v;
+}
+static inline le16 put16(uint32_t v)
+{
+    return (EXT2_FORCE le16)(uint16_t)v;
+}
+static inline le32 put32(uint64_t v)
+{
+    return (EXT2_FORCE le32)(uint32_t)v;
+}
 
 enum {
     EXT2_SUPER_OFFSET = 1024,   /* of the superblock, in bytes from the start of the disk */
@@ -41,14 +53,18 @@ enum {
     EXT2_STATE_VALID = 1,       /* s_state: cleanly unmounted */
     EXT2_STATE_ERROR = 2,
 
-    EXT2_FL_IMMUTABLE = 0x10, EXT2_FL_APPEND = 0x20,    /* i_flags */
+    EXT2_FL_IMMUTABLE = 0x10,
+    EXT2_FL_APPEND = 0x20,      /* i_flags */
     EXT2_FL_INDEX = 0x1000,     /* directory with a hash tree */
-    EXT4_FL_EXTENTS = 0x80000, EXT4_FL_INLINE_DATA = 0x10000000,
+    EXT4_FL_EXTENTS = 0x80000,
+    EXT4_FL_INLINE_DATA = 0x10000000,
 
-    EXT2_COMPAT_HAS_JOURNAL = 0x4, EXT2_COMPAT_RESIZE_INODE = 0x10,
+    EXT2_COMPAT_HAS_JOURNAL = 0x4,
+    EXT2_COMPAT_RESIZE_INODE = 0x10,
     EXT2_COMPAT_SPARSE_SUPER2 = 0x200,
     EXT2_INCOMPAT_FILETYPE = 0x2,
-    EXT2_RO_COMPAT_SPARSE_SUPER = 0x1, EXT2_RO_COMPAT_LARGE_FILE = 0x2,
+    EXT2_RO_COMPAT_SPARSE_SUPER = 0x1,
+    EXT2_RO_COMPAT_LARGE_FILE = 0x2,
 
     EXT2_XATTR_MAGIC = 0xEA020000,
 };

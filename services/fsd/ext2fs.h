@@ -65,22 +65,30 @@ struct ext2_inode {
     struct ext2_core core;
     uint32_t changed_txn;       /* the transaction that has it on its list */
     struct ext2_inode *changed_next;
-    bool fresh;                 /* newly made: the rest of the inode on the disk is to be cleared */
-    uint32_t goal;              /* where the next block of this file would lie well; 0: no idea */
-    uint64_t read_next;         /* file block where a sequential reader goes on */
-    uint32_t read_ahead;        /* blocks to read beyond the request; grows while sequential */
+    bool fresh; /* newly made: the rest of the inode on the disk is to be cleared */
+    uint32_t goal; /* where the next block of this file would lie well; 0: no idea */
+    uint64_t read_next; /* file block where a sequential reader goes on */
+    uint32_t read_ahead; /* blocks to read beyond the request; grows while sequential */
     struct dir_index *index;
 };
 
-static inline struct ext2_fs *ext2_of(const struct vnode *vn) { return (struct ext2_fs *)vn->fs; }
-static inline struct ext2_inode *inode_of(struct vnode *vn) { return (struct ext2_inode *)vn; }
-static inline struct ext2_fs *inode_fs(const struct ext2_inode *ip) { return ext2_of(&ip->vn); }
+static inline struct ext2_fs *ext2_of(const struct vnode *vn)
+{
+    return (struct ext2_fs *)vn->fs;
+}
+static inline struct ext2_inode *inode_of(struct vnode *vn)
+{
+    return (struct ext2_inode *)vn;
+}
+static inline struct ext2_fs *inode_fs(const struct ext2_inode *ip)
+{
+    return ext2_of(&ip->vn);
+}
 
 /* ---- super.c ---- */
 
 /* Tell what is damaged, make the file system read-only; returns -EUCLEAN. */
-int ext2_damaged(struct ext2_fs *fs, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int ext2_damaged(struct ext2_fs *fs, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A transaction of the file system: inodes that were changed are stored by the commit, which can
  * therefore fail; then nothing has happened, as after ext2_abort(). */
@@ -92,8 +100,8 @@ void ext2_abort(struct ext2_fs *fs);
 int ext2_end(struct ext2_fs *fs, int err);
 
 bool ext2_group_has_super(const struct ext2_fs *fs, uint32_t group);
-uint32_t ext2_group_first(const struct ext2_fs *fs, uint32_t group);    /* block number */
-uint32_t ext2_group_blocks(const struct ext2_fs *fs, uint32_t group);   /* in this group */
+uint32_t ext2_group_first(const struct ext2_fs *fs, uint32_t group); /* block number */
+uint32_t ext2_group_blocks(const struct ext2_fs *fs, uint32_t group); /* in this group */
 
 /* May a file own this block? Not if out of range, nor if the file system itself lives there. */
 bool ext2_block_ok(const struct ext2_fs *fs, uint32_t block);
@@ -167,10 +175,10 @@ int ext2_symlink_write(struct ext2_inode *ip, const char *target, size_t len);
 
 /* ---- dir.c: inside a transaction where they change something ---- */
 
-struct dir_slot {               /* where an entry is */
-    struct buf *buf;            /* pinned; give it back with buf_put */
-    uint64_t block;             /* of the directory */
-    uint32_t offset, prev;      /* in the block; prev == offset: it is the first */
+struct dir_slot { /* where an entry is */
+    struct buf *buf; /* pinned; give it back with buf_put */
+    uint64_t block; /* of the directory */
+    uint32_t offset, prev; /* in the block; prev == offset: it is the first */
     uint32_t ino;
 };
 
@@ -180,7 +188,7 @@ int ext2_dir_insert(struct ext2_inode *dir, const char *name, size_t len, uint32
                     uint32_t mode);
 int ext2_dir_remove(struct ext2_inode *dir, struct dir_slot *slot);
 int ext2_dir_replace(struct ext2_inode *dir, struct dir_slot *slot, uint32_t ino, uint32_t mode);
-int ext2_dir_make(struct ext2_inode *dir, uint32_t parent);     /* "." and ".." of a new one */
+int ext2_dir_make(struct ext2_inode *dir, uint32_t parent); /* "." and ".." of a new one */
 int ext2_dir_is_empty(struct ext2_inode *dir, bool *empty);
 int ext2_readdir(struct vnode *dir, uint64_t *pos, fs_dirent_fn emit, void *arg);
 
@@ -189,7 +197,7 @@ int ext2_dir_block(struct ext2_inode *dir, uint64_t n, struct buf **out);
 
 /* The entry at `offset`, or NULL if it is malformed (then ext2_damaged() was called). */
 struct ext2_dirent *ext2_dirent_at(struct ext2_inode *dir, struct buf *b, uint32_t offset);
-uint32_t ext2_dirent_len(const struct ext2_fs *fs, const struct ext2_dirent *de);   /* of the name */
+uint32_t ext2_dirent_len(const struct ext2_fs *fs, const struct ext2_dirent *de); /* of the name */
 
 /* ---- dirindex.c: names of a large directory by hash, in memory only ---- */
 
@@ -202,7 +210,7 @@ uint32_t dirindex_hash(const char *name, size_t len);
 /* Positions (byte offsets in the directory) of names with this hash, one after the other:
  * start with *cursor = 0; false at the end. */
 bool dirindex_next(struct dir_index *ix, uint32_t hash, uint32_t *cursor, uint32_t *pos);
-void dirindex_use(struct dir_index *ix);        /* keep it while suspended … */
+void dirindex_use(struct dir_index *ix); /* keep it while suspended … */
 void dirindex_unuse(struct dir_index *ix);
 
 /* Keep up with a change; `dir` may have no index. */
@@ -216,8 +224,8 @@ uint64_t dirindex_find_room(struct dir_index *ix, uint32_t need);
 /* ---- namei.c ---- */
 
 int ext2_lookup(struct vnode *dir, const char *name, size_t len, uint64_t *ino);
-int ext2_create(struct vnode *dir, const char *name, size_t len, uint32_t mode,
-                const char *target, size_t target_len, struct vnode **out);
+int ext2_create(struct vnode *dir, const char *name, size_t len, uint32_t mode, const char *target,
+                size_t target_len, struct vnode **out);
 int ext2_link(struct vnode *dir, const char *name, size_t len, struct vnode *vn);
 int ext2_unlink(struct vnode *dir, const char *name, size_t len, bool directory);
 int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir,

@@ -49,8 +49,7 @@ static int copy_out(struct ext2_fs *fs, uint32_t block, uint32_t count, uint32_t
 }
 
 /* Read from one run of blocks or holes; *n is how much is wanted, then how much it was. */
-static int read_run(struct ext2_inode *ip, uint64_t offset, uint8_t *out, size_t *n,
-                    uint32_t ahead)
+static int read_run(struct ext2_inode *ip, uint64_t offset, uint8_t *out, size_t *n, uint32_t ahead)
 {
     struct ext2_fs *fs = inode_fs(ip);
     uint32_t within = (uint32_t)offset & (fs->block_size - 1), block, count;
@@ -98,8 +97,8 @@ static int write_block(struct ext2_inode *ip, uint32_t block, bool is_new, uint3
     struct ext2_fs *fs = inode_fs(ip);
     bool whole = n == fs->block_size;
     struct buf *b;
-    int err = whole || is_new ? cache_claim(&fs->cache, block, &b)
-                              : cache_read(&fs->cache, block, &b);
+    int err =
+        whole || is_new ? cache_claim(&fs->cache, block, &b) : cache_read(&fs->cache, block, &b);
     if (err)
         return err;
     err = is_new ? txn_dirty_new(&fs->txn, b, BUF_DATA) : txn_dirty_data(&fs->txn, b);
@@ -160,8 +159,8 @@ static int write_blocks(struct ext2_inode *ip, uint64_t offset, const uint8_t *s
         uint32_t within = (uint32_t)pos & (fs->block_size - 1), block, count;
         uint64_t want = (within + (len - *done) + fs->block_size - 1) >> fs->block_bits;
         bool is_new;
-        int err = ext2_map_alloc(ip, pos >> fs->block_bits, (uint32_t)want, &block, &count,
-                                 &is_new);
+        int err =
+            ext2_map_alloc(ip, pos >> fs->block_bits, (uint32_t)want, &block, &count, &is_new);
         for (uint32_t i = 0; i < count && !err && *done < len; i++) {
             uint32_t n = (uint32_t)min64(len - *done, fs->block_size - within);
             err = write_block(ip, block + i, is_new, within, src + *done, n);

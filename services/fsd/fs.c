@@ -515,7 +515,7 @@ int fs_unlink(struct vnode *dir, const char *name, size_t len)
         return err;
     err = dir->fs->ops->unlink(dir, name, len, false);
     if (!err)
-        fs_reap(dir->fs);       /* the name is gone, whatever happens to the blocks */
+        fs_reap(dir->fs); /* the name is gone, whatever happens to the blocks */
     return err;
 }
 

@@ -46,8 +46,14 @@ enum {
 
 /* The file type bits of a mode; `mode >> 12` is the d_type of a directory entry (DT_*). */
 enum {
-    FS_IFMT = 0170000, FS_IFIFO = 0010000, FS_IFCHR = 0020000, FS_IFDIR = 0040000,
-    FS_IFBLK = 0060000, FS_IFREG = 0100000, FS_IFLNK = 0120000, FS_IFSOCK = 0140000,
+    FS_IFMT = 0170000,
+    FS_IFIFO = 0010000,
+    FS_IFCHR = 0020000,
+    FS_IFDIR = 0040000,
+    FS_IFBLK = 0060000,
+    FS_IFREG = 0100000,
+    FS_IFLNK = 0120000,
+    FS_IFSOCK = 0140000,
 };
 
 struct fs;                      /* a mounted file system */
@@ -60,7 +66,7 @@ struct fs_time {
 
 /* The hooks of the embedding program. The structure is copied at mount. */
 struct fs_env {
-    void *ctx;                                      /* first argument of each hook */
+    void *ctx;                  /* first argument of each hook */
     struct fs_time (*now)(void *ctx);               /* wall clock; NULL: always 1970 */
     void (*message)(void *ctx, const char *text);   /* one line, no newline; NULL: dropped */
     /*
@@ -73,27 +79,27 @@ struct fs_env {
 
 struct fs_options {
     size_t cache_bytes;         /* memory for blocks; 0: 8 MiB. At least 128 blocks are taken */
-    void *cache_memory;         /* cache_bytes of it, page-aligned; NULL: malloc. Not freed here */
-    bool read_only;             /* never write to the disk */
-    bool trust_unclean;         /* mount writable without a check though not unmounted cleanly */
+    void *cache_memory; /* cache_bytes of it, page-aligned; NULL: malloc. Not freed here */
+    bool read_only; /* never write to the disk */
+    bool trust_unclean; /* mount writable without a check though not unmounted cleanly */
 };
 
 struct fs_stat {
     uint64_t ino;
-    uint32_t mode;              /* type and permission bits, as in Linux */
+    uint32_t mode; /* type and permission bits, as in Linux */
     uint32_t nlink;
     uint32_t uid, gid;
-    uint64_t rdev;              /* of device nodes, Linux's encoding */
-    uint64_t size;              /* bytes */
-    uint64_t blocks;            /* units of 512 bytes really used */
-    uint32_t blksize;           /* good size for I/O */
-    struct fs_time atime, mtime, ctime;     /* atime is not kept up: as it is on the disk */
+    uint64_t rdev; /* of device nodes, Linux's encoding */
+    uint64_t size; /* bytes */
+    uint64_t blocks; /* units of 512 bytes really used */
+    uint32_t blksize; /* good size for I/O */
+    struct fs_time atime, mtime, ctime; /* atime is not kept up: as it is on the disk */
 };
 
 struct fs_statfs {
-    uint32_t type;              /* Linux's f_type: 0xEF53 ext2, 0x73757245 cpio (as "ramfs-like") */
-    uint32_t block_size;        /* bytes */
-    uint64_t blocks, blocks_free, blocks_avail;     /* in units of block_size */
+    uint32_t type; /* Linux's f_type: 0xEF53 ext2, 0x858458F6 cpio (as ramfs) */
+    uint32_t block_size; /* bytes */
+    uint64_t blocks, blocks_free, blocks_avail; /* in units of block_size */
     uint64_t files, files_free;
     bool read_only;
 };
@@ -101,8 +107,8 @@ struct fs_statfs {
 /* What fs_readdir() shows of an entry; `name` is only valid during the call, and not terminated. */
 struct fs_dirent {
     uint64_t ino;
-    uint64_t next;              /* cursor of the entry after this one */
-    uint8_t type;               /* DT_*: 4 directory, 8 file, 10 symlink …; 0 where not known */
+    uint64_t next; /* cursor of the entry after this one */
+    uint8_t type; /* DT_*: 4 directory, 8 file, 10 symlink ...; 0 where not known */
     uint8_t name_len;
     const char *name;
 };
@@ -110,12 +116,14 @@ struct fs_dirent {
 /* Return false to stop: this entry then comes again at the next call. Must not suspend. */
 typedef bool (*fs_dirent_fn)(void *arg, const struct fs_dirent *entry);
 
-enum {                          /* fs_rename() */
-    FS_RENAME_NOREPLACE = 1,    /* -EEXIST instead of replacing */
+/* fs_rename() */
+enum {
+    FS_RENAME_NOREPLACE = 1, /* -EEXIST instead of replacing */
 };
 
-enum {                          /* fs_setattr(): which fields count */
-    FS_SET_MODE = 1,            /* permission bits only, 07777 */
+/* fs_setattr(): which fields count */
+enum {
+    FS_SET_MODE = 1, /* permission bits only, 07777 */
     FS_SET_UID = 2,
     FS_SET_GID = 4,
     FS_SET_ATIME = 8,
@@ -126,7 +134,7 @@ enum {                          /* fs_setattr(): which fields count */
 
 /*
  * Mount the ext2 file system on `disk`, which must stay until fs_unmount(). `reason` gets one line
- * for the console: why it was refused ("bad magic", "truncated: …", "feature extents is not
+ * for the console: why it was refused ("bad magic", "truncated: ...", "feature extents is not
  * supported"), why it is mounted read-only, what is odd about it; empty if all is well.
  * -EINVAL: no ext2 here, or features this version can't handle; -EUCLEAN: damaged; -EIO; -ENOMEM.
  * May suspend; no other call on the same disk may be under way.
@@ -166,9 +174,9 @@ int fs_settle(struct fs *fs);
  * still in memory and the next call tries again. Nothing to do costs nothing. */
 int fs_sync(struct fs *fs);
 
-const char *fs_type(const struct fs *fs);           /* [-] "ext2", "cpio" */
-bool fs_read_only(const struct fs *fs);             /* [-] may change at any call (-EUCLEAN) */
-int fs_statfs(struct fs *fs, struct fs_statfs *out);    /* [S] */
+const char *fs_type(const struct fs *fs); /* [-] "ext2", "cpio" */
+bool fs_read_only(const struct fs *fs); /* [-] may change at any call (-EUCLEAN) */
+int fs_statfs(struct fs *fs, struct fs_statfs *out); /* [S] */
 
 /* [-] Bytes of changes that wait for fs_sync(); 0: nothing to write. */
 size_t fs_dirty_bytes(const struct fs *fs);
@@ -179,20 +187,20 @@ size_t fs_dirty_bytes(const struct fs *fs);
  * A vnode is one file, however many have it open; whoever keeps a pointer holds a reference.
  * All calls that give out a vnode give a reference with it.
  */
-struct vnode *fs_root(struct fs *fs);               /* [-] */
-struct vnode *vnode_get(struct vnode *vn);          /* [-] one more reference; returns vn */
+struct vnode *fs_root(struct fs *fs); /* [-] */
+struct vnode *vnode_get(struct vnode *vn); /* [-] one more reference; returns vn */
 
 /*
  * [-] Give a reference back; NULL is allowed. When the last reference to a removed file goes, its
  * blocks still have to be freed: fs_reap_needed() says so and fs_reap() does it, soon after.
  */
 void vnode_put(struct vnode *vn);
-bool fs_reap_needed(const struct fs *fs);           /* [-] */
-int fs_reap(struct fs *fs);                         /* [X] */
+bool fs_reap_needed(const struct fs *fs); /* [-] */
+int fs_reap(struct fs *fs); /* [X] */
 
-struct fs *vnode_fs(const struct vnode *vn);        /* [-] */
-uint64_t vnode_ino(const struct vnode *vn);         /* [-] unique within its file system */
-uint32_t vnode_type(const struct vnode *vn);        /* [-] FS_IFREG, FS_IFDIR, … */
+struct fs *vnode_fs(const struct vnode *vn); /* [-] */
+uint64_t vnode_ino(const struct vnode *vn); /* [-] unique within its file system */
+uint32_t vnode_type(const struct vnode *vn); /* [-] FS_IFREG, FS_IFDIR, ... */
 
 /* ---- Files --------------------------------------------------------------------------------- */
 
@@ -209,13 +217,13 @@ int64_t fs_write(struct vnode *vn, uint64_t offset, const void *buf, size_t len)
 /* [X] Cut off, or grow with a hole. -EISDIR, -EINVAL, -EFBIG, -EROFS. */
 int fs_truncate(struct vnode *vn, uint64_t size);
 
-int fs_stat(struct vnode *vn, struct fs_stat *out);     /* [S] */
+int fs_stat(struct vnode *vn, struct fs_stat *out); /* [S] */
 
 struct fs_attr {
     uint32_t mode, uid, gid;
     struct fs_time atime, mtime;
 };
-int fs_setattr(struct vnode *vn, unsigned which, const struct fs_attr *attr);   /* [X] FS_SET_* */
+int fs_setattr(struct vnode *vn, unsigned which, const struct fs_attr *attr); /* [X] FS_SET_* */
 
 /* [S] The target, not terminated; returns its length, at most `size` bytes of it are copied.
  * -EINVAL: not a symbolic link. */
@@ -240,7 +248,7 @@ int fs_mkdir(struct vnode *dir, const char *name, size_t len, uint32_t mode, str
 int fs_symlink(struct vnode *dir, const char *name, size_t len, const char *target,
                size_t target_len, struct vnode **out);
 
-/* [X] One more name for `vn`, of the same file system (-EXDEV). -EPERM: a directory; -EEXIST … */
+/* [X] One more name for `vn`, of the same file system (-EXDEV). -EPERM: a directory; -EEXIST ... */
 int fs_link(struct vnode *dir, const char *name, size_t len, struct vnode *vn);
 
 /* [X] Remove a name. An open file lives on without it. -ENOENT, -EISDIR, -EINVAL ("." and "..") */
@@ -251,7 +259,7 @@ int fs_rmdir(struct vnode *dir, const char *name, size_t len);
 
 /*
  * [X] POSIX's rename(): replaces `nname`; nothing happens if both are the same file. -EXDEV,
- * -EINVAL (a directory into itself), -ENOTEMPTY, -EISDIR, -ENOTDIR, -EBUSY ("." and ".."), …
+ * -EINVAL (a directory into itself), -ENOTEMPTY, -EISDIR, -ENOTDIR, -EBUSY ("." and ".."), ...
  */
 int fs_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir,
               const char *nname, size_t nlen, unsigned flags);

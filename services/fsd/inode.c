@@ -86,16 +86,16 @@ static const char *check_size(const struct ext2_inode *ip)
     const struct ext2_fs *fs = inode_fs(ip);
     uint64_t size = ip->core.size;
     switch (vnode_type(&ip->vn)) {
-    case FS_IFREG:
-        return size > fs->max_size ? "size of a file" : NULL;
+    case FS_IFREG: return size > fs->max_size ? "size of a file" : NULL;
     case FS_IFDIR:
-        return size == 0 || size % fs->block_size || size >> fs->block_bits > fs->blocks_count ?
-               "size of a directory" : NULL;
+        return size == 0 || size % fs->block_size || size >> fs->block_bits > fs->blocks_count
+                   ? "size of a directory"
+                   : NULL;
     case FS_IFLNK:
-        return size == 0 || size > FS_SYMLINK_MAX || size >= fs->block_size ?
-               "size of a symbolic link" : NULL;
-    default:
-        return NULL;
+        return size == 0 || size > FS_SYMLINK_MAX || size >= fs->block_size
+                   ? "size of a symbolic link"
+                   : NULL;
+    default: return NULL;
     }
 }
 
@@ -103,11 +103,14 @@ static const char *check_size(const struct ext2_inode *ip)
 static const char *check_inode(const struct ext2_inode *ip)
 {
     switch (vnode_type(&ip->vn)) {
-    case FS_IFREG: case FS_IFDIR: case FS_IFLNK:
-    case FS_IFCHR: case FS_IFBLK: case FS_IFIFO: case FS_IFSOCK:
-        break;
-    default:
-        return "type";
+    case FS_IFREG:
+    case FS_IFDIR:
+    case FS_IFLNK:
+    case FS_IFCHR:
+    case FS_IFBLK:
+    case FS_IFIFO:
+    case FS_IFSOCK: break;
+    default: return "type";
     }
     if (ip->core.nlink == 0)
         return "it is not in use";
@@ -405,8 +408,8 @@ static int free_number(struct ext2_inode *ip)
     if (b->data[i / 8] >> (i % 8) & 1)
         err = flip_inode_bit(fs, b, i);
     else
-        err = ext2_damaged(fs, "inode %llu is freed but not in use",
-                           (unsigned long long)ip->vn.ino);
+        err =
+            ext2_damaged(fs, "inode %llu is freed but not in use", (unsigned long long)ip->vn.ino);
     buf_put(&fs->cache, b);
     return err ? err : count_inode(fs, group, -1, vnode_type(&ip->vn) == FS_IFDIR);
 }
@@ -414,12 +417,10 @@ static int free_number(struct ext2_inode *ip)
 static bool has_blocks(const struct ext2_inode *ip)
 {
     switch (vnode_type(&ip->vn)) {
-    case FS_IFREG: case FS_IFDIR:
-        return true;
-    case FS_IFLNK:
-        return !ext2_symlink_is_fast(ip);
-    default:
-        return false;
+    case FS_IFREG:
+    case FS_IFDIR: return true;
+    case FS_IFLNK: return !ext2_symlink_is_fast(ip);
+    default: return false;
     }
 }
 

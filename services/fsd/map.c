@@ -76,8 +76,7 @@ static uint32_t min32(uint64_t a, uint64_t b)
     return (uint32_t)(a < b ? a : b);
 }
 
-int ext2_map(struct ext2_inode *ip, uint64_t fblock, uint32_t max, uint32_t *block,
-             uint32_t *count)
+int ext2_map(struct ext2_inode *ip, uint64_t fblock, uint32_t max, uint32_t *block, uint32_t *count)
 {
     struct ext2_fs *fs = inode_fs(ip);
     uint32_t index[MAX_DEPTH];
@@ -107,8 +106,8 @@ int ext2_map(struct ext2_inode *ip, uint64_t fblock, uint32_t max, uint32_t *blo
     }
     uint32_t last = index[depth - 1];
     *block = ptr;
-    *count = run_length(ip->core.ptr, b, last,
-                        min32(max, (depth == 1 ? EXT2_NDIR : fs->ptrs) - last));
+    *count =
+        run_length(ip->core.ptr, b, last, min32(max, (depth == 1 ? EXT2_NDIR : fs->ptrs) - last));
     buf_put(&fs->cache, b);
     return check_run(ip, ptr, *count);
 }
@@ -192,8 +191,8 @@ static int descend(struct ext2_inode *ip, struct buf *b, uint32_t i, struct buf 
 }
 
 /* At the pointers themselves (in `b`, or in the inode): what is there, or new blocks. */
-static int map_leaf(struct ext2_inode *ip, struct buf *b, uint32_t i, uint32_t max,
-                    uint32_t *block, uint32_t *count, bool *is_new)
+static int map_leaf(struct ext2_inode *ip, struct buf *b, uint32_t i, uint32_t max, uint32_t *block,
+                    uint32_t *count, bool *is_new)
 {
     const uint32_t *own = ip->core.ptr;
     *block = b ? ptr_at(b, i) : own[i];
@@ -234,8 +233,8 @@ int ext2_map_alloc(struct ext2_inode *ip, uint64_t fblock, uint32_t max, uint32_
 
 struct cut {
     struct ext2_inode *ip;
-    uint64_t keep;              /* file blocks below this one stay */
-    uint64_t lowest;            /* the lowest file block freed so far */
+    uint64_t keep; /* file blocks below this one stay */
+    uint64_t lowest; /* the lowest file block freed so far */
 };
 
 static int free_run(struct cut *cut, uint32_t block, uint32_t count)

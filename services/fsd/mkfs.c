@@ -289,11 +289,15 @@ static int write_descriptor_copy(struct format *f, uint32_t group)
         memset(f->block, 0, fs->block_size);
         for (uint32_t i = 0; i < per_block && n * per_block + i < fs->groups; i++) {
             const struct ext2_group *g = &fs->group[n * per_block + i];
-            ((struct ext2_group_desc *)f->block)[i] = (struct ext2_group_desc){
-                put32(g->block_bitmap), put32(g->inode_bitmap), put32(g->inode_table),
-                put16(g->free_blocks), put16(g->free_inodes), put16(g->used_dirs),
-                put16(0), { put32(0) }
-            };
+            ((struct ext2_group_desc *)f->block)[i] =
+                (struct ext2_group_desc){ put32(g->block_bitmap),
+                                          put32(g->inode_bitmap),
+                                          put32(g->inode_table),
+                                          put16(g->free_blocks),
+                                          put16(g->free_inodes),
+                                          put16(g->used_dirs),
+                                          put16(0),
+                                          { put32(0) } };
         }
         int err = write_block(f, ext2_group_first(fs, group) + 1 + n, f->block, fs->block_size);
         if (err)

@@ -55,17 +55,13 @@ static int fill_new(struct ext2_inode *dir, struct ext2_inode *ip, const char *t
         ip->core.nlink = 2;
         return err ? err : ext2_dir_make(ip, (uint32_t)dir->vn.ino);
     }
-    case FS_IFLNK:
-        ip->core.nlink = 1;
-        return ext2_symlink_write(ip, target, target_len);
-    default:
-        ip->core.nlink = 1;
-        return 0;
+    case FS_IFLNK: ip->core.nlink = 1; return ext2_symlink_write(ip, target, target_len);
+    default: ip->core.nlink = 1; return 0;
     }
 }
 
-int ext2_create(struct vnode *vn, const char *name, size_t len, uint32_t mode,
-                const char *target, size_t target_len, struct vnode **out)
+int ext2_create(struct vnode *vn, const char *name, size_t len, uint32_t mode, const char *target,
+                size_t target_len, struct vnode **out)
 {
     struct ext2_fs *fs = ext2_of(vn);
     struct ext2_inode *dir = inode_of(vn), *ip = NULL;
@@ -265,8 +261,8 @@ static int check_rename(struct rename *r)
         return -ENOTDIR;
     if (!r->is_dir && victim_is_dir)
         return -EISDIR;
-    if (victim_is_dir && (r->victim == r->odir || r->victim == r->ndir ||
-                          r->victim->vn.ino == EXT2_ROOT_INO))
+    if (victim_is_dir &&
+        (r->victim == r->odir || r->victim == r->ndir || r->victim->vn.ino == EXT2_ROOT_INO))
         return -ENOTEMPTY;      /* it contains the old name; or the disk is damaged */
     return victim_is_dir ? must_be_empty(r->victim) : 0;
 }
@@ -339,8 +335,9 @@ int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode
                 const char *nname, size_t nlen, unsigned flags)
 {
     struct ext2_fs *fs = ext2_of(odir);
-    struct rename r = { inode_of(odir), inode_of(ndir), oname, nname, olen, nlen, NULL, NULL,
-                        false };
+    struct rename r = {
+        inode_of(odir), inode_of(ndir), oname, nname, olen, nlen, NULL, NULL, false
+    };
     if (odir->removed)
         return -ENOENT;
     int err = ext2_begin(fs);

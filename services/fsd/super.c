@@ -12,28 +12,41 @@
 enum {
     DEFAULT_CACHE = 8 * 1024 * 1024,
     MIN_INDEX_BYTES = 1024 * 1024,
-    MAX_MESSAGES = 20,          /* about damage, per mount: a wrecked disk shall not flood a console */
+    MAX_MESSAGES = 20, /* about damage, per mount: a wrecked disk shall not flood a console */
 };
 
 /* ---- Features ------------------------------------------------------------------------------ */
 
-struct feature { uint32_t bit; const char *name; };
-
-static const struct feature incompat_names[] = {
-    { 0x1, "compression" }, { 0x2, "filetype" }, { 0x4, "needs_recovery" },
-    { 0x8, "journal_dev" }, { 0x10, "meta_bg" }, { 0x40, "extents" }, { 0x80, "64bit" },
-    { 0x100, "mmp" }, { 0x200, "flex_bg" }, { 0x400, "ea_inode" }, { 0x1000, "dirdata" },
-    { 0x2000, "metadata_csum_seed" }, { 0x4000, "large_dir" }, { 0x8000, "inline_data" },
-    { 0x10000, "encrypt" }, { 0x20000, "casefold" }, { 0, NULL }
+struct feature {
+    uint32_t bit;
+    const char *name;
 };
 
+static const struct feature incompat_names[] = { { 0x1, "compression" },
+                                                 { 0x2, "filetype" },
+                                                 { 0x4, "needs_recovery" },
+                                                 { 0x8, "journal_dev" },
+                                                 { 0x10, "meta_bg" },
+                                                 { 0x40, "extents" },
+                                                 { 0x80, "64bit" },
+                                                 { 0x100, "mmp" },
+                                                 { 0x200, "flex_bg" },
+                                                 { 0x400, "ea_inode" },
+                                                 { 0x1000, "dirdata" },
+                                                 { 0x2000, "metadata_csum_seed" },
+                                                 { 0x4000, "large_dir" },
+                                                 { 0x8000, "inline_data" },
+                                                 { 0x10000, "encrypt" },
+                                                 { 0x20000, "casefold" },
+                                                 { 0, NULL } };
+
 static const struct feature ro_compat_names[] = {
-    { 0x1, "sparse_super" }, { 0x2, "large_file" }, { 0x4, "btree_dir" }, { 0x8, "huge_file" },
-    { 0x10, "uninit_bg" }, { 0x20, "dir_nlink" }, { 0x40, "extra_isize" },
-    { 0x80, "has_snapshot" }, { 0x100, "quota" }, { 0x200, "bigalloc" },
-    { 0x400, "metadata_csum" }, { 0x800, "replica" }, { 0x1000, "read-only" },
-    { 0x2000, "project" }, { 0x4000, "shared_blocks" }, { 0x8000, "verity" },
-    { 0x10000, "orphan_present" }, { 0, NULL }
+    { 0x1, "sparse_super" }, { 0x2, "large_file" },         { 0x4, "btree_dir" },
+    { 0x8, "huge_file" },    { 0x10, "uninit_bg" },         { 0x20, "dir_nlink" },
+    { 0x40, "extra_isize" }, { 0x80, "has_snapshot" },      { 0x100, "quota" },
+    { 0x200, "bigalloc" },   { 0x400, "metadata_csum" },    { 0x800, "replica" },
+    { 0x1000, "read-only" }, { 0x2000, "project" },         { 0x4000, "shared_blocks" },
+    { 0x8000, "verity" },    { 0x10000, "orphan_present" }, { 0, NULL }
 };
 
 static const uint32_t incompat_known = EXT2_INCOMPAT_FILETYPE;
@@ -76,7 +89,8 @@ static int check_features(struct ext2_fs *fs, char *reason)
     char names[FS_REASON_MAX - 48];
     uint32_t unknown = fs->incompat & ~incompat_known;
     if (unknown & 0x4) {
-        return refuse(reason, -EINVAL, "feature needs_recovery is not supported: "
+        return refuse(reason, -EINVAL,
+                      "feature needs_recovery is not supported: "
                       "its journal must be replayed first");
     }
     if (unknown) {
@@ -250,8 +264,8 @@ static bool group_is_sane(const struct ext2_fs *fs, uint32_t group)
     uint32_t low = super_blocks(fs, group);
     uint32_t bb = g->block_bitmap - first, ib = g->inode_bitmap - first;
     uint32_t it = g->inode_table - first;
-    if (size < fs->itable_blocks || bb < low || bb >= size || ib < low || ib >= size ||
-        it < low || it > size - fs->itable_blocks)
+    if (size < fs->itable_blocks || bb < low || bb >= size || ib < low || ib >= size || it < low ||
+        it > size - fs->itable_blocks)
         return false;
     if (bb == ib || bb - it < fs->itable_blocks || ib - it < fs->itable_blocks)
         return false;
@@ -271,11 +285,10 @@ static int read_groups(struct ext2_fs *fs, char *reason)
         if (err)
             return refuse(reason, err, "group descriptors can't be read");
         const struct ext2_group_desc *d = (const struct ext2_group_desc *)b->data + i % per_block;
-        fs->group[i] = (struct ext2_group){
-            get32(d->bg_block_bitmap), get32(d->bg_inode_bitmap), get32(d->bg_inode_table),
-            get16(d->bg_free_blocks_count), get16(d->bg_free_inodes_count),
-            get16(d->bg_used_dirs_count)
-        };
+        fs->group[i] =
+            (struct ext2_group){ get32(d->bg_block_bitmap),      get32(d->bg_inode_bitmap),
+                                 get32(d->bg_inode_table),       get16(d->bg_free_blocks_count),
+                                 get16(d->bg_free_inodes_count), get16(d->bg_used_dirs_count) };
         buf_put(&fs->cache, b);
         if (!group_is_sane(fs, i))
             return refuse(reason, -EUCLEAN, "damaged descriptor of group %u", (unsigned)i);
@@ -430,7 +443,7 @@ static void ext2_unmount(struct fs *base, int *status)
     if (err && !*status)
         *status = err;
     if (*status == -EROFS)
-        *status = 0;            /* removed files that damage keeps us from freeing */
+        *status = 0; /* removed files that damage keeps us from freeing */
     destroy(fs);
 }
 
@@ -548,8 +561,8 @@ static int read_super(struct ext2_fs *fs, struct ext2_super *s, char *reason)
 static int open_cache(struct ext2_fs *fs, const struct fs_options *options)
 {
     size_t bytes = options->cache_bytes ? options->cache_bytes : DEFAULT_CACHE;
-    int err = cache_init(&fs->cache, fs->disk, &fs->fs.env, fs->block_size, bytes,
-                         options->cache_memory);
+    int err =
+        cache_init(&fs->cache, fs->disk, &fs->fs.env, fs->block_size, bytes, options->cache_memory);
     if (err)
         return err;
     txn_init(&fs->txn, &fs->cache, mark_unclean, fs);
@@ -598,7 +611,7 @@ static int load_root(struct ext2_fs *fs, char *reason)
     if (err)
         return refuse(reason, err, "damaged root directory");
     if (vnode_type(root) == FS_IFDIR)
-        return 0;               /* the reference is kept until unmount */
+        return 0; /* the reference is kept until unmount */
     vnode_put(root);
     return refuse(reason, -EUCLEAN, "the root is not a directory");
 }

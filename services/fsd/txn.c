@@ -10,8 +10,14 @@ struct txn_buf {
     uint8_t old_kind;
 };
 
-struct txn_range { uint64_t block; uint32_t count; };
-struct txn_undo { void *where; size_t len; };
+struct txn_range {
+    uint64_t block;
+    uint32_t count;
+};
+struct txn_undo {
+    void *where;
+    size_t len;
+};
 
 enum { FULL_BUFS = 24 };
 

@@ -57,7 +57,9 @@ struct vnode {
     struct vnode *prev, *next;  /* idle list, or the list of vnodes to reap */
 };
 
-struct vnode_list { struct vnode *first, *last; };
+struct vnode_list {
+    struct vnode *first, *last;
+};
 
 enum { VNODE_HASH = 256, VNODE_IDLE_MAX = 512 };
 
@@ -89,8 +91,7 @@ void vnode_discard(struct vnode *vn);
 void vnode_trim(struct fs *fs, unsigned keep);
 
 /* One line for the console. */
-void fs_message(const struct fs *fs, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void fs_message(const struct fs *fs, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 struct fs_time fs_now(const struct fs *fs);
 

@@ -22,8 +22,8 @@ struct image {
     long reads, writes, flushes;    /* requests so far */
     long fail_read, fail_write;     /* the request of this number fails (counted from 1) … */
     int fail_err;
-    bool fail_on;                   /* … and all after it */
-    bool dead;                      /* the power is cut: writes are lost silently */
+    bool fail_on;               /* … and all after it */
+    bool dead;                  /* the power is cut: writes are lost silently */
 };
 
 static inline int image_move(struct disk *disk, uint64_t sector, const struct disk_seg *segs,
@@ -254,7 +254,8 @@ static inline struct vnode *walk(struct fs *fs, const char *path, int *err)
 }
 
 /* The directory of a path, and its last component in *name. */
-static inline struct vnode *walk_parent(struct fs *fs, const char *path, const char **name, int *err)
+static inline struct vnode *walk_parent(struct fs *fs, const char *path, const char **name,
+                                        int *err)
 {
     char dir[4096];
     const char *slash = strrchr(path, '/');

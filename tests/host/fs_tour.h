@@ -67,7 +67,11 @@ static void stir(struct fs *fs)
     do_mkdir(fs, "new");
     for (int i = 0; i < 14; i++) {
         struct vnode *vn = NULL;
-        sprintf(path, "%sfile-with-a-name-of-some-length-%d", i % 3 ? "" : i % 2 ? "new/" : "sub/", i);
+        sprintf(path, "%sfile-with-a-name-of-some-length-%d",
+                i % 3   ? ""
+                : i % 2 ? "new/"
+                        : "sub/",
+                i);
         if (do_create(fs, path, &vn) == 0) {
             fs_write(vn, (uint64_t)i * 9000, text, sizeof text);
             fs_truncate(vn, 1000);
@@ -87,8 +91,10 @@ static void stir(struct fs *fs)
 
 static void clear_away(struct fs *fs)
 {
-    static const char *const files[] = { "sub/big", "sub/big2", "sub/holes", "sub/slow", "hard",
-                                         "sub/other", "many/file-1", "sub/new/long-link" };
+    static const char *const files[] = {
+        "sub/big", "sub/big2",  "sub/holes",   "sub/slow",
+        "hard",    "sub/other", "many/file-1", "sub/new/long-link"
+    };
     for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++)
         do_remove(fs, files[i], false);
     do_remove(fs, "sub/deep/er", true);

@@ -8,9 +8,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct scan { struct fs *fs; unsigned entries, depth; };
+struct scan {
+    struct fs *fs;
+    unsigned entries, depth;
+};
 
-struct listing { struct fs_dirent entries[64]; char names[64][256]; unsigned n; };
+struct listing {
+    struct fs_dirent entries[64];
+    char names[64][256];
+    unsigned n;
+};
 
 static bool list(void *arg, const struct fs_dirent *e)
 {
@@ -37,7 +44,8 @@ static void look(struct scan *s, struct vnode *vn);
 static void follow(struct scan *s, struct vnode *dir, const struct fs_dirent *e, const char *name)
 {
     struct vnode *vn;
-    must(e->name_len > 0 && !memchr(name, '/', e->name_len) && !memchr(name, 0, e->name_len), "name");
+    must(e->name_len > 0 && !memchr(name, '/', e->name_len) && !memchr(name, 0, e->name_len),
+         "name");
     must(fs_lookup(dir, name, e->name_len, &vn) == 0, "a listed name is found");
     must(vnode_ino(vn) == e->ino && vnode_type(vn) >> 12 == e->type, "the same file");
     if (strcmp(name, ".") && strcmp(name, "..") && ++s->entries < 3000 && s->depth < 40) {

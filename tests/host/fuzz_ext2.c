@@ -92,9 +92,10 @@ static uint8_t *pick_block(uint8_t *data, size_t size)
 
 static void change_number(uint8_t *block, size_t blocks)
 {
-    static const uint32_t odd[] = { 0, 1, 2, 3, 4, 8, 11, 12, 0x7F, 0x80, 0xFF, 0x100, 0x3FF, 0x400,
-                                    0x1000, 0x4000, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000,
-                                    0xFFFFFFFF };
+    static const uint32_t odd[] = { 0,      1,          2,          3,         4,      8,
+                                    11,     12,         0x7F,       0x80,      0xFF,   0x100,
+                                    0x3FF,  0x400,      0x1000,     0x4000,    0x7FFF, 0x8000,
+                                    0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF };
     unsigned bytes = 1u << check_random() % 3;
     uint8_t *at = block + check_random() % (BLOCK / bytes) * bytes;
     if (check_random() % 2) {           /* where there is a number already */
@@ -136,8 +137,11 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 static int make_seeds(const char *folder)
 {
     static const char *const options[] = {
-        "-t ext2 -b 1024 -N 152", "-t ext2 -b 1024 -N 152 -g 256", "-t ext2 -b 1024 -I 128 -O ^filetype -N 152",
-        "-t ext2 -b 4096 -N 160", "-t ext2 -b 2048 -r 0 -O none -N 160",
+        "-t ext2 -b 1024 -N 152",
+        "-t ext2 -b 1024 -N 152 -g 256",
+        "-t ext2 -b 1024 -I 128 -O ^filetype -N 152",
+        "-t ext2 -b 4096 -N 160",
+        "-t ext2 -b 2048 -r 0 -O none -N 160",
     };
     char *target = realpath(folder, NULL);
     image_enter();

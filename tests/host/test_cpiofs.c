@@ -32,10 +32,11 @@ static struct fs *mount_bytes(const void *data, size_t size)
 static void test_real_archive(void)
 {
     char got[1000];
-    CHECK(run("rm -rf in && mkdir -p in/bin in/etc/deep/er && cd in && printf hello > bin/prog &&"
-              "chmod 755 bin/prog && ln -s ../bin/prog etc/link && ln bin/prog bin/same && : > empty &&"
-              "printf long > $(printf %%0255d 1) && for i in $(seq 300); do echo $i > etc/deep/$i; done &&"
-              "find . | cpio -o -H newc > ../archive") == 0);
+    CHECK(
+        run("rm -rf in && mkdir -p in/bin in/etc/deep/er && cd in && printf hello > bin/prog &&"
+            "chmod 755 bin/prog && ln -s ../bin/prog etc/link && ln bin/prog bin/same && : > empty &&"
+            "printf long > $(printf %%0255d 1) && for i in $(seq 300); do echo $i > etc/deep/$i; done &&"
+            "find . | cpio -o -H newc > ../archive") == 0);
     load("archive");
     struct fs *fs = mount_bytes(archive, archive_size);
     CHECK(fs && !image_reason[0] && !image_messages[0], "%s", image_messages);
@@ -54,7 +55,8 @@ static void test_real_archive(void)
     CHECK(vn && fs_readlink(vn, got, sizeof got) == 11 && !memcmp(got, "../bin/prog", 11));
     vnode_put(vn);
     vn = walk(fs, "bin/prog", &err);
-    CHECK(vn && fs_stat(vn, &st) == 0 && st.mode == (FS_IFREG | 0755) && st.size == 5 && st.nlink == 2);
+    CHECK(vn && fs_stat(vn, &st) == 0 && st.mode == (FS_IFREG | 0755) && st.size == 5 &&
+          st.nlink == 2);
     CHECK(vn && fs_write(vn, 0, "x", 1) == -EROFS && fs_truncate(vn, 0) == -EROFS);
     vnode_put(vn);
     vn = walk(fs, "etc/deep", &err);
@@ -79,8 +81,9 @@ static size_t made_size;
 
 static void add(const char *name, unsigned mode, const char *data)
 {
-    made_size += (size_t)sprintf(made + made_size, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x",
-                                 0, mode, 0, 0, 1, 0, strlen(data), 0, 0, 0, 0, strlen(name) + 1, 0);
+    made_size += (size_t)sprintf(made + made_size,
+                                 "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 0,
+                                 mode, 0, 0, 1, 0, strlen(data), 0, 0, 0, 0, strlen(name) + 1, 0);
     made_size += (size_t)sprintf(made + made_size, "%s", name) + 1;
     made_size = (made_size + 3) & ~(size_t)3;
     made_size += (size_t)sprintf(made + made_size, "%s", data);
@@ -125,7 +128,8 @@ static void test_made_archives(void)
     CHECK(fs && get_file(fs, "a/b/c", got, 10) == 5 && !memcmp(got, "again", 5));
     CHECK(get_file(fs, "rooted", got, 10) == 2 && count_entries(fs, "dot/slashes") == 0);
     CHECK(count_entries(fs, "") == 3 && count_entries(fs, "a") == 1, "%d", count_entries(fs, ""));
-    CHECK(strstr(image_messages, "unknown file type") && strstr(image_messages, "bad symbolic link"));
+    CHECK(strstr(image_messages, "unknown file type") &&
+          strstr(image_messages, "bad symbolic link"));
     fs_unmount(fs);
 
     begin();
@@ -165,8 +169,9 @@ static void test_made_archives(void)
     fs_unmount(fs);
     begin();
     CHECK(!mount_made(NULL) && !strcmp(image_reason, "not a cpio archive"));
-    strcpy(made, "this is not an archive, though it is long enough to be the header of an entry of one: "
-                 "a hundred and ten bytes it takes");
+    strcpy(made,
+           "this is not an archive, though it is long enough to be the header of an entry of one: "
+           "a hundred and ten bytes it takes");
     made_size = strlen(made);
     CHECK(!mount_made(NULL) && !strcmp(image_reason, "not a cpio archive"));
 }

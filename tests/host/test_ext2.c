@@ -6,8 +6,11 @@
 #include "fs_image.h"
 
 static const char *const kinds[] = {
-    "-t ext2 -b 1024", "-t ext2 -b 2048", "-t ext2 -b 4096",
-    "-t ext2 -b 1024 -I 128 -O ^filetype,^resize_inode", "-t ext2 -r 0 -b 1024 -O none",
+    "-t ext2 -b 1024",
+    "-t ext2 -b 2048",
+    "-t ext2 -b 4096",
+    "-t ext2 -b 1024 -I 128 -O ^filetype,^resize_inode",
+    "-t ext2 -r 0 -b 1024 -O none",
     "-t ext3 -b 1024 -J size=1",
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -170,7 +173,8 @@ static void test_directories(struct image *im)
     CHECK(do_mkdir(fs, name) == 0 && do_remove(fs, name, true) == 0);
     CHECK(put_file(fs, "f", "1", 1) == 1 && do_remove(fs, "f", true) == -ENOTDIR);
     struct vnode *root = fs_root(fs), *vn;
-    CHECK(fs_create(root, "a/b", 3, 0644, NULL) == -EINVAL && fs_create(root, "", 0, 0, NULL) == -ENOENT);
+    CHECK(fs_create(root, "a/b", 3, 0644, NULL) == -EINVAL &&
+          fs_create(root, "", 0, 0, NULL) == -ENOENT);
     CHECK(fs_create(root, "a\0b", 3, 0644, NULL) == -EINVAL);
     CHECK(fs_lookup(root, "..", 2, &vn) == 0 && vn == root);
     vnode_put(vn);
@@ -180,12 +184,14 @@ static void test_directories(struct image *im)
 
     enum { MANY = 3000 };
     for (int i = 0; i < MANY; i++) {
-        snprintf(name, sizeof name, "d/e/entry-%d-%.*s", i, i % 50, "##################################################");
+        snprintf(name, sizeof name, "d/e/entry-%d-%.*s", i, i % 50,
+                 "##################################################");
         CHECK(put_file(fs, name, "", 0) == 0, "%s", name);
     }
     CHECK(count_entries(fs, "d/e") == MANY);
     for (int i = 0; i < MANY; i += 3) {
-        snprintf(name, sizeof name, "d/e/entry-%d-%.*s", i, i % 50, "##################################################");
+        snprintf(name, sizeof name, "d/e/entry-%d-%.*s", i, i % 50,
+                 "##################################################");
         CHECK(do_remove(fs, name, false) == 0, "%s", name);
         CHECK(do_remove(fs, name, false) == -ENOENT, "%s", name);
     }
@@ -201,7 +207,8 @@ static void test_rename(struct image *im)
     CHECK(put_file(fs, "a", "A", 1) == 1 && put_file(fs, "b", "B", 1) == 1);
     CHECK(do_rename(fs, "a", "b") == 0 && get_file(fs, "b", got, 9) == 1 && got[0] == 'A');
     CHECK(get_file(fs, "a", got, 9) == -ENOENT && do_rename(fs, "a", "c") == -ENOENT);
-    CHECK(do_rename(fs, "b", "b") == 0 && do_link(fs, "l", "b") == 0 && do_rename(fs, "b", "l") == 0);
+    CHECK(do_rename(fs, "b", "b") == 0 && do_link(fs, "l", "b") == 0 &&
+          do_rename(fs, "b", "l") == 0);
     CHECK(get_file(fs, "b", got, 9) == 1 && get_file(fs, "l", got, 9) == 1);
     CHECK(do_mkdir(fs, "d") == 0 && do_mkdir(fs, "d/e") == 0 && do_mkdir(fs, "d/e/f") == 0);
     CHECK(do_mkdir(fs, "x") == 0 && do_mkdir(fs, "y") == 0);
@@ -274,8 +281,11 @@ static void test_attributes(struct image *im)
     struct fs *fs = image_mount(im, 300);
     struct vnode *vn;
     struct fs_stat st;
-    struct fs_attr attr = { .mode = 0600, .uid = 70000, .gid = 80000,
-                            .mtime = { 4000000000, 999999999 }, .atime = { 5, 6 } };
+    struct fs_attr attr = { .mode = 0600,
+                            .uid = 70000,
+                            .gid = 80000,
+                            .mtime = { 4000000000, 999999999 },
+                            .atime = { 5, 6 } };
     CHECK(do_create(fs, "f", &vn) == 0);
     CHECK(fs_setattr(vn, 31, &attr) == 0);
     vnode_put(vn);
@@ -292,7 +302,10 @@ static void test_attributes(struct image *im)
     finish(fs, im);
 }
 
-struct cursor_test { char seen[400]; int budget; };
+struct cursor_test {
+    char seen[400];
+    int budget;
+};
 
 static bool see(void *arg, const struct fs_dirent *e)
 {
@@ -328,7 +341,8 @@ static void test_cursor(struct image *im)
             snprintf(name, sizeof name, "d/x%d", (gone++ * 37) % 400);
             CHECK(do_remove(fs, name, false) == 0);
         }
-        snprintf(name, sizeof name, "d/new-%d-%.*s", added++, round % 40, "........................................");
+        snprintf(name, sizeof name, "d/new-%d-%.*s", added++, round % 40,
+                 "........................................");
         CHECK(put_file(fs, name, "", 0) == 0);
     }
     CHECK(end == 1);
@@ -341,7 +355,9 @@ static void test_cursor(struct image *im)
 /* A directory with a hash tree of Linux's: read, change, still clean. */
 static void test_hash_tree(void)
 {
-    CHECK(run("rm -rf in && mkdir -p in/many && cd in/many && for i in $(seq 1500); do : > file-$i; done") == 0);
+    CHECK(
+        run("rm -rf in && mkdir -p in/many && cd in/many && for i in $(seq 1500); do : > file-$i; done") ==
+        0);
     struct image *im = image_mke2fs("-t ext2 -b 1024 -O dir_index -N 2000 -d in", 8000);
     image_save(im, "image");
     run("e2fsck -fyD image");
@@ -425,10 +441,13 @@ static void test_refusals(void)
     im->fail_read = 1;
     im->fail_err = -EIO;
     expect_refusal(im, "the superblock can't be read");
-    expect_refusal(image_mke2fs("-t ext4 -O ^metadata_csum,^64bit,^flex_bg", 8000), "feature extents is not supported");
-    expect_refusal(image_mke2fs("-t ext4", 8000), "feature extents, 64bit, flex_bg is not supported");
+    expect_refusal(image_mke2fs("-t ext4 -O ^metadata_csum,^64bit,^flex_bg", 8000),
+                   "feature extents is not supported");
+    expect_refusal(image_mke2fs("-t ext4", 8000),
+                   "feature extents, 64bit, flex_bg is not supported");
     expect_refusal(image_mke2fs("-t ext2 -O inline_data", 8000), "feature inline_data is not");
-    expect_refusal(image_mke2fs("-t ext2 -O meta_bg,^resize_inode", 8000), "feature meta_bg is not");
+    expect_refusal(image_mke2fs("-t ext2 -O meta_bg,^resize_inode", 8000),
+                   "feature meta_bg is not");
     im = image_mke2fs("-t ext3 -J size=1", 8000);
     im->data[1024 + 96] |= 4;
     expect_refusal(im, "feature needs_recovery is not supported");
@@ -496,11 +515,15 @@ static void test_old_revision(void)
 
 static void test_format(void)
 {
-    static const struct { uint64_t kib; uint32_t bs; int err; } cases[] = {
-        { 64, 1024, 0 },      { 100, 0, 0 },       { 1000, 0, 0 },     { 8193, 1024, 0 },
-        { 8194, 1024, 0 },    { 8300, 1024, 0 },   { 20000, 0, 0 },    { 20001, 2048, 0 },
-        { 131072, 4096, 0 },  { 131076, 4096, 0 }, { 133000, 4096, 0 }, { 300000, 1024, 0 },
-        { 32, 0, -ENOSPC },   { 0, 0, -ENOSPC },   { 1000, 512, -EINVAL }, { 1000, 8192, -EINVAL },
+    static const struct {
+        uint64_t kib;
+        uint32_t bs;
+        int err;
+    } cases[] = {
+        { 64, 1024, 0 },     { 100, 0, 0 },       { 1000, 0, 0 },         { 8193, 1024, 0 },
+        { 8194, 1024, 0 },   { 8300, 1024, 0 },   { 20000, 0, 0 },        { 20001, 2048, 0 },
+        { 131072, 4096, 0 }, { 131076, 4096, 0 }, { 133000, 4096, 0 },    { 300000, 1024, 0 },
+        { 32, 0, -ENOSPC },  { 0, 0, -ENOSPC },   { 1000, 512, -EINVAL }, { 1000, 8192, -EINVAL },
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct image *im = image_new(cases[i].kib * 1024);
@@ -528,9 +551,9 @@ static void test_format(void)
 
 int main(void)
 {
-    static void (*const tests[])(struct image *) = { test_contents,   test_large,  test_directories,
-                                                     test_rename,     test_open_files,
-                                                     test_attributes, test_cursor, test_full };
+    static void (*const tests[])(
+        struct image *) = { test_contents,   test_large,      test_directories, test_rename,
+                            test_open_files, test_attributes, test_cursor,      test_full };
     image_enter();
     for (int k = 0; k < KINDS; k++) {
         test_reading(kinds[k]);

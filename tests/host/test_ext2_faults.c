@@ -81,7 +81,8 @@ static void workload(struct fs *fs, struct outcome *o)
     if (vn && o->size[5] > 1000 && ok(o, fs_truncate(vn, 1000)))
         o->size[5] = 1000;
     vnode_put(vn);
-    ok(o, do_symlink(fs, "link", "dir/somewhere-else-with-a-long-enough-name-to-need-a-block/of/its/own"));
+    ok(o, do_symlink(fs, "link",
+                     "dir/somewhere-else-with-a-long-enough-name-to-need-a-block/of/its/own"));
     if (o->exists[7])
         ok(o, do_link(fs, "hard", "file7"));
 }
@@ -172,7 +173,8 @@ static void test_full(struct image *base)
         vnode_put(vn);
         fs_statfs(fs, &st);
         workload(fs, &o);
-        CHECK(o.unexpected == 0 && (o.errors > 0 || left > 30) && as_expected(fs, &o), "%d left", left);
+        CHECK(o.unexpected == 0 && (o.errors > 0 || left > 30) && as_expected(fs, &o), "%d left",
+              left);
         CHECK(fs_unmount(fs) == 0 && image_is_clean(im), "%d left", left);
         image_free(im);
     }
@@ -198,9 +200,7 @@ static void damage(struct image *im, unsigned bs)
         for (unsigned i = 0; i < bs; i++)
             at[i] = (uint8_t)(check_random() >> 20);
         break;
-    case 1:
-        memset(at, check_random() % 2 ? 0 : 0xFF, bs);
-        break;
+    case 1: memset(at, check_random() % 2 ? 0 : 0xFF, bs); break;
     case 2:
         for (int i = 0; i < 8; i++)
             at[check_random() % bs] ^= (uint8_t)(1u << check_random() % 8);
@@ -221,7 +221,7 @@ static void test_damage(int rounds)
         uint64_t seed = check_seed;
         damage(im, i % 2 ? 4096 : 1024);
         if (check_random() % 2)
-            im->data[1024 + 58] = 0;    /* not clean: the check at mount has to cope with it too */
+            im->data[1024 + 58] = 0; /* not clean: the check at mount has to cope with it too */
         struct timespec a, b;
         clock_gettime(CLOCK_MONOTONIC, &a);
         alarm(30);
@@ -262,7 +262,8 @@ static void test_power_cuts(struct image *base, int stride)
             struct outcome again = { .allowed = -EEXIST };
             writable++;
             workload(fs, &again);
-            CHECK(again.unexpected == 0 && !strstr(image_messages, "damaged"), "%ld: %s", n, image_messages);
+            CHECK(again.unexpected == 0 && !strstr(image_messages, "damaged"), "%ld: %s", n,
+                  image_messages);
         } else {
             read_only++;
         }
@@ -271,7 +272,8 @@ static void test_power_cuts(struct image *base, int stride)
         if (end)
             break;
     }
-    printf("power cuts: %ld states clean; mounted writable %ld, read-only %ld\n", clean, writable, read_only);
+    printf("power cuts: %ld states clean; mounted writable %ld, read-only %ld\n", clean, writable,
+           read_only);
     CHECK(writable > 0);
 }
 

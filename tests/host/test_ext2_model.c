@@ -52,8 +52,8 @@ static void any_path(char *path)
 {
     struct node *dir = rnd(3) ? any("d") : NULL;
     static const char *const long_name = "a-name-that-takes-some-room-in-its-directory-";
-    snprintf(path, 200, "%.90s%s%s%u", dir ? dir->path : "", dir ? "/" : "", rnd(4) ? "n" : long_name,
-             rnd(14));
+    snprintf(path, 200, "%.90s%s%s%u", dir ? dir->path : "", dir ? "/" : "",
+             rnd(4) ? "n" : long_name, rnd(14));
 }
 
 /* What must hold before something is made at `path`: 0, -ENOENT, -ENOTDIR. */
@@ -312,15 +312,17 @@ static void check_node(struct fs *fs, const struct node *n)
     int err;
     if (n->kind == 'd') {
         int count = count_entries(fs, n->path);
-        CHECK(count == children(n->path), "%s: %d entries, not %d", n->path, count, children(n->path));
+        CHECK(count == children(n->path), "%s: %d entries, not %d", n->path, count,
+              children(n->path));
         return;
     }
     struct vnode *vn = walk(fs, n->path, &err);
     struct fs_stat st;
     CHECK(vn && fs_stat(vn, &st) == 0 && st.size == n->file->size && st.nlink == n->file->links,
           "%s: size %llu, not %u", n->path, vn ? (unsigned long long)st.size : 0, n->file->size);
-    int64_t len = !vn ? err : n->kind == 'f' ? fs_read(vn, 0, got, sizeof got)
-                                             : fs_readlink(vn, (char *)got, sizeof got);
+    int64_t len = !vn              ? err
+                  : n->kind == 'f' ? fs_read(vn, 0, got, sizeof got)
+                                   : fs_readlink(vn, (char *)got, sizeof got);
     CHECK(len == n->file->size && !memcmp(got, n->file->data, n->file->size), "%s", n->path);
     vnode_put(vn);
 }
@@ -358,9 +360,9 @@ static void one_round(const char *options, unsigned cache_kib)
 {
     struct image *im = image_mke2fs(options, 7000);
     struct fs *fs = image_mount(im, cache_kib);
-    static void (*const ops[])(struct fs *) = { op_create, op_create, op_create, op_write, op_write,
-                                                op_write,  op_truncate, op_remove, op_link,
-                                                op_rename, op_rename };
+    static void (*const ops[])(struct fs *) = { op_create, op_create, op_create,   op_write,
+                                                op_write,  op_write,  op_truncate, op_remove,
+                                                op_link,   op_rename, op_rename };
     for (int i = 0; i < OPERATIONS && !check_failures; i++) {
         ops[rnd(sizeof ops / sizeof ops[0])](fs);
         if (rnd(40) == 0)
