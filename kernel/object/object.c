@@ -14,6 +14,8 @@ void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
     o->ops = ops;
     o->handles = 0;
     o->events = 0;
+    o->orphaned = false;
+    o->next_orphan = NULL;
     spin_init(&o->watch_lock, RANK_WATCH);
     list_init(&o->watches);
     __atomic_fetch_add(&counts[type], 1, __ATOMIC_RELAXED);
@@ -33,10 +35,9 @@ void object_handle_added(struct object *o)
     __atomic_fetch_add(&o->handles, 1, __ATOMIC_RELAXED);
 }
 
-void object_handle_removed(struct object *o)
+bool object_handle_removed(struct object *o)
 {
-    if (__atomic_sub_fetch(&o->handles, 1, __ATOMIC_ACQ_REL) == 0 && o->ops->last_handle)
-        o->ops->last_handle(o);
+    return __atomic_sub_fetch(&o->handles, 1, __ATOMIC_ACQ_REL) == 0 && o->ops->last_handle;
 }
 
 void object_signal(struct object *o, uint32_t clear, uint32_t set)

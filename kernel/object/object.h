@@ -30,6 +30,8 @@ struct object {
     const struct object_ops *ops; /* [I] */
     uint32_t handles;            /* [a] handles in all processes, and in messages under way */
     uint32_t events;             /* [w] readiness that holds now */
+    bool orphaned;               /* [a] in a list of orphans (proc/handle.c) */
+    struct object *next_orphan;  /* [the thread whose list it is in] */
     struct spinlock watch_lock;  /* w */
     struct list watches;         /* [w] struct watch.node */
 };
@@ -51,8 +53,8 @@ static inline void object_get(struct object *o)
 void object_put(struct object *o);
 
 void object_handle_added(struct object *o);
-/* A handle is gone; calls last_handle at the last. The caller holds a reference and no spinlock. */
-void object_handle_removed(struct object *o);
+/* A handle is gone. True: it was the last, and the caller has to see that ops->last_handle is called. */
+bool object_handle_removed(struct object *o) MUST_CHECK;
 
 /* Clear, then set readiness bits; each bit set is an edge, also if it was set already. */
 void object_signal(struct object *o, uint32_t clear, uint32_t set);

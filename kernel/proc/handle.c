@@ -45,118 +45,40 @@ static struct handle_entry *entry_of(struct handle_table *t, handle_t h)
     return e->obj ? e : NULL;
 }
 
-/* ---- adding ---- */
+/* ---- the last handle ---- */
 
-static struct handle_entry *low_entry(struct handle_table *t, uint32_t number)
+/*
+ * Drop a handle count and a reference. What the last handle's end brings down may hold last handles of its own (a
+ * message in a queue, a process that never ran), in chains as long as a program likes: they are worked off one after
+ * the other, as the kernel's stack is short.
+ */
+static void drop(struct object *o)
 {
-    struct handle_entry **chunk = &t->low[number / HANDLE_CHUNK];
-    if (!*chunk)
-        *chunk = kzalloc(PAGE_SIZE);
-    return *chunk ? &(*chunk)[number % HANDLE_CHUNK] : NULL;
-}
-
-static int lowest_free(const struct handle_table *t, uint32_t from)
-{
-    for (uint32_t n = from; n < HANDLE_FD_MAX; n++)
-        if (!(t->low_used[n / 64] >> (n % 64) & 1))
-            return (int)n;
-    return -EMFILE;
-}
-
-static handle_t new_low(struct handle_table *t, int32_t at, struct handle_entry **e)
-{
-    int n = lowest_free(t, (uint32_t)at);
-    if (n < 0)
-        return n;
-    *e = low_entry(t, (uint32_t)n);
-    if (!*e)
-        return -ENOMEM;
-    t->low_used[n / 64] |= 1ull << (n % 64);
-    return n;
-}
-
-static handle_t new_high(struct handle_table *t, struct handle_entry **e)
-{
-    uint32_t index;
-    if (t->high_free) {
-        index = t->high_free - 1;
-        *e = &t->high[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
-        t->high_free = (*e)->next_free;
-    } else {
-        index = t->high_count;
-        if (index == HANDLE_HIGH_CHUNKS * HANDLE_CHUNK)
-            return -EMFILE;
-        struct handle_entry **chunk = &t->high[index / HANDLE_CHUNK];
-        if (!*chunk && !(*chunk = kzalloc(PAGE_SIZE)))
-            return -ENOMEM;
-        *e = &(*chunk)[index % HANDLE_CHUNK];
-        t->high_count++;
+    struct thread *t = current_thread();
+    if (!object_handle_removed(o) || __atomic_exchange_n(&o->orphaned, true, __ATOMIC_ACQ_REL)) {
+        object_put(o);
+        return;
     }
-    return high_number(index, (*e)->generation);
-}
-
-/* Put obj, whose reference and handle count are passed in, into a new entry. */
-static handle_t insert(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
-{
-    struct handle_entry *e = NULL;
-    spin_lock(&t->lock);
-    handle_t h = t->closed ? -ESRCH : flags & LOW_FLAGS ? new_low(t, at, &e) : new_high(t, &e);
-    if (h >= 0) {
-        e->obj = obj;
-        e->rights = rights;
-        e->links = NULL;
-        t->open++;
-        __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+    o->next_orphan = t->orphans;
+    t->orphans = o;
+    if (t->burying)
+        return;
+    t->burying = true;
+    while ((o = t->orphans)) {
+        t->orphans = o->next_orphan;
+        __atomic_store_n(&o->orphaned, false, __ATOMIC_RELEASE);
+        o->ops->last_handle(o);
+        object_put(o);
     }
-    spin_unlock(&t->lock);
-    return h;
-}
-
-handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
-{
-    if ((flags & ~LOW_FLAGS) || flags == LOW_FLAGS || (flags && (at < 0 || at >= (int32_t)HANDLE_FD_MAX)))
-        return -EINVAL;
-    object_get(obj);
-    object_handle_added(obj);
-    if (flags & HANDLE_EXACT)
-        (void)handle_close_in(t, at);
-    handle_t h = insert(t, obj, rights, flags, at);
-    if (h < 0) {
-        object_handle_removed(obj);
-        object_put(obj);
-    }
-    return h;
-}
-
-handle_t handle_add_grant(struct handle_table *t, struct grant *g)
-{
-    handle_t h = insert(t, g->obj, g->rights, 0, 0);
-    if (h >= 0)
-        g->obj = NULL;
-    return h;
+    t->burying = false;
 }
 
 void grant_drop(struct grant *g)
 {
-    if (!g->obj)
-        return;
-    object_handle_removed(g->obj);
-    object_put(g->obj);
+    if (g->obj)
+        drop(g->obj);
     g->obj = NULL;
 }
-
-handle_t handle_give(struct object *obj, uint32_t rights)
-{
-    handle_t h = handle_add(&current_thread()->process->handles, obj, rights, 0, 0);
-    if (h < 0) { /* never reachable: let it end as if its last handle had closed */
-        object_handle_added(obj);
-        object_handle_removed(obj);
-    }
-    object_put(obj);
-    return h;
-}
-
-/* ---- closing ---- */
 
 /* Empty an entry; what it held is the caller's to let go. The lock is held. */
 static void release(struct handle_table *t, handle_t h, struct handle_entry *e, struct grant *g, struct handle_link **links)
@@ -187,6 +109,109 @@ static void let_go(struct grant *g, struct handle_link *links)
     grant_drop(g);
 }
 
+/* ---- adding ---- */
+
+static struct handle_entry *low_entry(struct handle_table *t, uint32_t number)
+{
+    struct handle_entry **chunk = &t->low[number / HANDLE_CHUNK];
+    if (!*chunk)
+        *chunk = kzalloc(PAGE_SIZE);
+    return *chunk ? &(*chunk)[number % HANDLE_CHUNK] : NULL;
+}
+
+static int lowest_free(const struct handle_table *t, uint32_t from)
+{
+    for (uint32_t n = from; n < HANDLE_FD_MAX; n++)
+        if (!(t->low_used[n / 64] >> (n % 64) & 1))
+            return (int)n;
+    return -EMFILE;
+}
+
+static handle_t new_low(struct handle_table *t, uint32_t flags, int32_t at, struct handle_entry **e)
+{
+    int n = flags & HANDLE_EXACT ? at : lowest_free(t, (uint32_t)at);
+    if (n < 0)
+        return n;
+    *e = low_entry(t, (uint32_t)n);
+    if (!*e)
+        return -ENOMEM;
+    t->low_used[n / 64] |= 1ull << (n % 64);
+    return n;
+}
+
+static handle_t new_high(struct handle_table *t, struct handle_entry **e)
+{
+    uint32_t index;
+    if (t->high_free) {
+        index = t->high_free - 1;
+        *e = &t->high[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
+        t->high_free = (*e)->next_free;
+    } else {
+        index = t->high_count;
+        if (index == HANDLE_HIGH_CHUNKS * HANDLE_CHUNK)
+            return -EMFILE;
+        struct handle_entry **chunk = &t->high[index / HANDLE_CHUNK];
+        if (!*chunk && !(*chunk = kzalloc(PAGE_SIZE)))
+            return -ENOMEM;
+        *e = &(*chunk)[index % HANDLE_CHUNK];
+        t->high_count++;
+    }
+    return high_number(index, (*e)->generation);
+}
+
+/* Put obj, whose reference and handle count are passed in, into a new entry; what HANDLE_EXACT finds there goes. */
+static handle_t insert(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
+{
+    struct handle_entry *e = NULL;
+    struct grant old = {0};
+    struct handle_link *links = NULL;
+    spin_lock(&t->lock);
+    handle_t h = t->closed ? -ESRCH : flags & LOW_FLAGS ? new_low(t, flags, at, &e) : new_high(t, &e);
+    if (h >= 0 && e->obj) {
+        release(t, h, e, &old, &links);
+        t->low_used[h / 64] |= 1ull << (h % 64);
+    }
+    if (h >= 0) {
+        e->obj = obj;
+        e->rights = rights;
+        e->links = NULL;
+        t->open++;
+        __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&t->lock);
+    let_go(&old, links);
+    return h;
+}
+
+handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
+{
+    if ((flags & ~LOW_FLAGS) || flags == LOW_FLAGS || (flags && (at < 0 || at >= (int32_t)HANDLE_FD_MAX)))
+        return -EINVAL;
+    object_get(obj);
+    object_handle_added(obj);
+    handle_t h = insert(t, obj, rights, flags, at);
+    if (h < 0)
+        drop(obj); /* a new object ends here as if its last handle had closed */
+    return h;
+}
+
+handle_t handle_add_grant(struct handle_table *t, struct grant *g)
+{
+    handle_t h = insert(t, g->obj, g->rights, 0, 0);
+    if (h >= 0)
+        g->obj = NULL;
+    return h;
+}
+
+handle_t handle_give(struct object *obj, uint32_t rights)
+{
+    handle_t h = handle_add(&current_thread()->process->handles, obj, rights, 0, 0);
+    object_put(obj);
+    return h;
+}
+
+/* ---- closing ---- */
+
 static status_t close_matching(struct handle_table *t, handle_t h, const struct object *obj)
 {
     struct grant g;
@@ -213,6 +238,16 @@ void handle_close_if(struct handle_table *t, handle_t h, const struct object *ob
     (void)close_matching(t, h, obj);
 }
 
+/* Others may still look numbers of a dying process up (moved handles, a port that ends). */
+static void free_chunk(struct handle_table *t, struct handle_entry **chunk)
+{
+    spin_lock(&t->lock);
+    struct handle_entry *c = *chunk;
+    *chunk = NULL;
+    spin_unlock(&t->lock);
+    kfree(c);
+}
+
 void handle_table_destroy(struct handle_table *t)
 {
     spin_lock(&t->lock);
@@ -227,17 +262,18 @@ void handle_table_destroy(struct handle_table *t)
             (void)handle_close_in(t, high_number(i, e->generation));
     }
     for (uint32_t i = 0; i < HANDLE_LOW_CHUNKS; i++)
-        kfree(t->low[i]);
-    for (uint32_t i = 0; i < HANDLE_HIGH_CHUNKS; i++)
-        kfree(t->high[i]);
-    memset(t->low, 0, sizeof t->low);
-    memset(t->high, 0, sizeof t->high);
+        free_chunk(t, &t->low[i]);
+    spin_lock(&t->lock);
     t->high_count = 0;
+    spin_unlock(&t->lock);
+    for (uint32_t i = 0; i < HANDLE_HIGH_CHUNKS; i++)
+        free_chunk(t, &t->high[i]);
 }
 
 /* ---- looking up ---- */
 
-static status_t look_up(handle_t h, uint32_t type, uint32_t rights, struct grant *g)
+/* counted: g is to count as a handle as well. */
+static status_t look_up(handle_t h, uint32_t type, uint32_t rights, bool counted, struct grant *g)
 {
     struct handle_table *t = &current_thread()->process->handles;
     status_t st = OK;
@@ -253,6 +289,8 @@ static status_t look_up(handle_t h, uint32_t type, uint32_t rights, struct grant
         g->obj = e->obj;
         g->rights = e->rights;
         object_get(e->obj);
+        if (counted)
+            object_handle_added(e->obj);
     }
     spin_unlock(&t->lock);
     return st;
@@ -261,7 +299,7 @@ static status_t look_up(handle_t h, uint32_t type, uint32_t rights, struct grant
 status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **out)
 {
     struct grant g;
-    status_t st = look_up(h, type, rights, &g);
+    status_t st = look_up(h, type, rights, false, &g);
     if (st == OK)
         *out = g.obj;
     return st;
@@ -269,10 +307,7 @@ status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **
 
 status_t handle_get_grant(handle_t h, uint32_t type, uint32_t need, struct grant *g)
 {
-    status_t st = look_up(h, type, need, g);
-    if (st == OK)
-        object_handle_added(g->obj);
-    return st;
+    return look_up(h, type, need, true, g);
 }
 
 status_t handle_inspect(handle_t h, uint32_t *type, uint32_t *rights)

@@ -73,6 +73,8 @@ struct thread {
     void *entry_arg;
     uint32_t *exit_clear;      /* user address to clear at the end, or NULL */
     struct msg_slot *msg;      /* [I] once made: message buffer and call state, owned by ipc */
+    struct object *orphans;    /* objects whose last handle it closed, each with a reference (proc/handle.c) */
+    bool burying;              /* it works on that list */
     char name[NAME_LEN];
 };
 #include "sched/thread_offsets.h"

@@ -9,18 +9,15 @@ int64_t sys_handle_close(handle_t h)
 
 int64_t sys_handle_dup(handle_t h, uint32_t rights, uint32_t flags, int32_t at)
 {
-    struct object *obj;
-    uint32_t type, has;
-    status_t st = handle_get(h, 0, RIGHT_DUP, &obj);
+    struct grant g;
+    status_t st = handle_get_grant(h, 0, RIGHT_DUP, &g);
     if (st != OK)
         return st;
-    st = handle_inspect(h, &type, &has);
-    if (st == OK)
-        st = rights_check(rights, has);
+    st = rights_check(rights, g.rights);
     handle_t new = st;
     if (st == OK)
-        new = handle_add(&process_current()->handles, obj, rights, flags, at);
-    object_put(obj);
+        new = handle_add(&process_current()->handles, g.obj, rights, flags, at);
+    grant_drop(&g);
     return new;
 }
 
