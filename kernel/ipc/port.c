@@ -2,12 +2,17 @@
 #include "ipc/port.h"
 #include "mm/heap.h"
 
+/*
+ * Whoever takes the link off the handle entry (its closing, port_del, the port's end) ends the registration; the
+ * others who have found it on the port meanwhile only keep its memory.
+ */
 struct registration {
+    uint32_t refs;             /* [a] the registration itself, and who is about to end it */
     struct watch watch;        /* of the object */
     struct handle_link link;   /* of the handle entry */
     struct port *port;         /* [I] holds a reference */
     struct object *obj;        /* [I] holds a reference */
-    struct process *process;   /* [I] whose handle it is; only compared with */
+    struct process *process;   /* [I] whose handle it is; holds a reference */
     handle_t handle;           /* [I] */
     uint64_t token;            /* [I] */
     uint32_t pending;          /* [o] events not yet reported */
@@ -28,7 +33,17 @@ static void fire(struct watch *w, uint32_t events)
     spin_unlock(&p->lock);
 }
 
-/* Take r off object and port and free it; its handle link is off already. */
+static void registration_put(struct registration *r)
+{
+    if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    object_put(r->obj);
+    object_put(&r->process->obj);
+    object_put(&r->port->obj);
+    kfree(r);
+}
+
+/* Take r off object and port; its handle link is off already. */
 static void unregister(struct registration *r)
 {
     object_unwatch(r->obj, &r->watch);
@@ -36,9 +51,17 @@ static void unregister(struct registration *r)
     list_del(&r->ready_node);
     list_del(&r->port_node);
     spin_unlock(&r->port->lock);
-    object_put(r->obj);
-    object_put(&r->port->obj);
-    kfree(r);
+    registration_put(r);
+}
+
+/* End r, which the caller holds, unless someone else is at it; drops the caller's hold. False: it was someone else. */
+static bool try_unregister(struct registration *r)
+{
+    bool mine = handle_link_remove(r->process, r->handle, &r->link);
+    if (mine)
+        unregister(r);
+    registration_put(r);
+    return mine;
 }
 
 static void handle_closed(struct handle_link *l)
@@ -53,13 +76,15 @@ static void destroy(struct object *o)
     kfree(p);
 }
 
-/* Take one registration that nobody else is taking away. */
-static struct registration *take_registration(struct port *p)
+/* A registration of the port, held, or NULL. */
+static struct registration *first_registration(struct port *p)
 {
     struct registration *r = NULL;
     spin_lock(&p->lock);
-    if (!list_empty(&p->registrations))
+    if (!list_empty(&p->registrations)) {
         r = LIST_ENTRY(p->registrations.next, struct registration, port_node);
+        __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
+    }
     spin_unlock(&p->lock);
     return r;
 }
@@ -71,9 +96,9 @@ static void last_handle(struct object *o)
     p->closed = true;
     wait_wake_all(&p->waiters, -EBADF);
     spin_unlock(&p->lock);
-    for (struct registration *r; (r = take_registration(p));)
-        if (handle_link_remove(r->process, r->handle, &r->link))
-            unregister(r);
+    for (struct registration *r; (r = first_registration(p));)
+        if (!try_unregister(r))
+            thread_yield(); /* to whoever is at it */
 }
 
 static const struct object_ops ops = {destroy, last_handle};
@@ -108,10 +133,13 @@ static bool can_wait(uint32_t type)
            type == OBJ_TIMER || type == OBJ_BLK || type == OBJ_SERIAL;
 }
 
-static status_t check_new(struct port *p, handle_t h)
+/* Put r on its port unless there is one for the same handle. */
+static status_t link_to_port(struct port *p, struct registration *r)
 {
     spin_lock(&p->lock);
-    status_t st = find(p, h) ? -EEXIST : p->closed ? -EBADF : OK;
+    status_t st = find(p, r->handle) ? -EEXIST : p->closed ? -EBADF : OK;
+    if (st == OK)
+        list_add_tail(&p->registrations, &r->port_node);
     spin_unlock(&p->lock);
     return st;
 }
@@ -122,25 +150,27 @@ status_t port_add(struct port *p, handle_t h, uint32_t events, uint64_t token)
     status_t st = handle_get(h, 0, RIGHT_WAIT, &obj);
     if (st != OK)
         return st;
-    if (!can_wait(obj->type))
-        st = -EPERM;
-    if (st == OK)
-        st = check_new(p, h);
-    struct registration *r = st == OK ? kzalloc(sizeof *r) : NULL;
+    struct registration *r = can_wait(obj->type) ? kzalloc(sizeof *r) : NULL;
     if (!r) {
+        st = can_wait(obj->type) ? -ENOMEM : -EPERM;
         object_put(obj);
-        return st == OK ? -ENOMEM : st;
+        return st;
     }
-    *r = (struct registration){.watch = {.events = events, .fire = fire}, .link = {.closed = handle_closed}, .port = p,
-                               .obj = obj, .process = process_current(), .handle = h, .token = token};
+    *r = (struct registration){.refs = 1, .watch = {.events = events, .fire = fire}, .link = {.closed = handle_closed},
+                               .port = p, .obj = obj, .process = process_current(), .handle = h, .token = token};
+    list_init(&r->watch.node);
     list_init(&r->ready_node);
+    list_init(&r->port_node);
     object_get(&p->obj);
-    spin_lock(&p->lock);
-    list_add_tail(&p->registrations, &r->port_node);
-    spin_unlock(&p->lock);
+    object_get(&r->process->obj);
+    st = link_to_port(p, r);
+    if (st != OK) {
+        registration_put(r);
+        return st;
+    }
     object_watch(obj, &r->watch);
     st = handle_link_add(h, obj, &r->link);
-    if (st != OK)
+    if (st != OK) /* closed meanwhile */
         unregister(r);
     return st;
 }
@@ -149,11 +179,10 @@ status_t port_del(struct port *p, handle_t h)
 {
     spin_lock(&p->lock);
     struct registration *r = find(p, h);
+    if (r)
+        __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
     spin_unlock(&p->lock);
-    if (!r || !handle_link_remove(process_current(), h, &r->link))
-        return -ENOENT;
-    unregister(r);
-    return OK;
+    return r && try_unregister(r) ? OK : -ENOENT;
 }
 
 int port_wait(struct port *p, struct port_event *events, unsigned n, uint64_t deadline)
@@ -161,7 +190,7 @@ int port_wait(struct port *p, struct port_event *events, unsigned n, uint64_t de
     unsigned count = 0;
     spin_lock(&p->lock);
     while (list_empty(&p->ready)) {
-        int st = deadline ? wait_sleep(&p->waiters, &p->lock, deadline) : -ETIMEDOUT;
+        int st = p->closed ? -EBADF : deadline ? wait_sleep(&p->waiters, &p->lock, deadline) : -ETIMEDOUT;
         if (st < 0) {
             spin_unlock(&p->lock);
             return st;
