@@ -7,9 +7,14 @@
 struct send_item {
     struct ipc_item item;
     struct session *session; /* holds a reference */
-    struct ipc_cargo cargo;
+    struct ipc_cargo *cargo; /* handles; NULL: none */
+    uint32_t len;
     uint8_t data[];
 };
+_Static_assert(sizeof(struct send_item) + IPC_DATA_MAX <= PAGE_SIZE, "kmalloc gives no more");
+
+/* Sessions ended with the endpoint locked once: bounds the time that interrupts are off. */
+#define END_AT_ONCE 16
 
 static uint64_t queued_messages; /* [a] */
 
@@ -26,6 +31,13 @@ struct trash {
 
 /* ---- queueing ---- */
 
+static void item_init(struct ipc_item *item, enum item_kind kind)
+{
+    item->kind = kind;
+    list_init(&item->node);
+    list_init(&item->session_node);
+}
+
 static void enqueue(struct endpoint *ep, struct ipc_item *item)
 {
     list_add_tail(&ep->queue, &item->node);
@@ -36,6 +48,7 @@ static void enqueue(struct endpoint *ep, struct ipc_item *item)
 static void dequeue(struct endpoint *ep, struct ipc_item *item)
 {
     list_del(&item->node);
+    list_del(&item->session_node);
     if (list_empty(&ep->queue))
         object_signal(&ep->obj, EV_READABLE, 0);
 }
@@ -43,7 +56,9 @@ static void dequeue(struct endpoint *ep, struct ipc_item *item)
 static void send_free(struct send_item *m)
 {
     __atomic_fetch_sub(&queued_messages, 1, __ATOMIC_RELAXED);
-    cargo_drop(&m->cargo);
+    if (m->cargo)
+        cargo_drop(m->cargo);
+    kfree(m->cargo);
     object_put(&m->session->obj);
     kfree(m);
 }
@@ -74,16 +89,15 @@ static void revoke(struct session *s, struct trash *trash)
     struct endpoint *ep = s->ep;
     s->revoked = true;
     tree_remove(&ep->sessions, &s->node);
-    LIST_FOR (n, &ep->queue) {
-        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, node);
-        struct send_item *m = CONTAINER(item, struct send_item, item);
-        struct msg_slot *slot = CONTAINER(item, struct msg_slot, item);
-        if (item->kind == ITEM_SEND && m->session == s) {
+    LIST_FOR (n, &s->items) {
+        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, session_node);
+        if (item->kind == ITEM_SEND) {
+            struct send_item *m = CONTAINER(item, struct send_item, item);
             dequeue(ep, item);
             m->item.node.next = trash->sends ? &trash->sends->item.node : NULL;
             trash->sends = m;
-        } else if (item->kind == ITEM_CALL && slot->session == s) {
-            finish_call(slot, -EPIPE);
+        } else {
+            finish_call(CONTAINER(item, struct msg_slot, item), -EPIPE);
         }
     }
     if (!list_empty(&s->closed.node))
@@ -109,25 +123,44 @@ static struct session *session_from(struct tree_node *n)
     return n ? CONTAINER(n, struct session, node) : NULL;
 }
 
-/* End all sessions, or those that a reset ends, and all calls that were received. */
-static void end_incarnation(struct endpoint *ep, bool all)
+/*
+ * End sessions with ids above *from and below to, all or those that a reset ends: as many as go at once. *from is the
+ * last one looked at then; false: there are no more.
+ */
+static bool end_some(struct endpoint *ep, bool all, uint64_t *from, uint64_t to)
 {
     struct trash trash = {.sessions = LIST_INIT(trash.sessions)};
+    unsigned left = END_AT_ONCE;
     spin_lock(&ep->lock);
-    ep->dead |= all;
-    LIST_FOR (n, &ep->received)
-        finish_call(CONTAINER(n, struct msg_slot, node), -ECONNRESET);
-    for (struct tree_node *n = tree_first(&ep->sessions), *next; n; n = next) {
+    struct tree_node *n = tree_floor(&ep->sessions, *from), *next;
+    n = n ? tree_next(n) : tree_first(&ep->sessions);
+    for (; n && n->key < to && left; n = next, left--) {
         struct session *s = session_from(n);
+        *from = n->key;
         next = tree_next(n);
         /* A kept session whose clients are all gone means nothing to the next incarnation. */
         if (all || !s->keep || !list_empty(&s->closed.node))
             revoke(s, &trash);
     }
+    spin_unlock(&ep->lock);
+    empty_trash(&trash);
+    return left == 0;
+}
+
+/* End all sessions, or those that a reset ends, and all calls that were received. */
+static void end_incarnation(struct endpoint *ep, bool all)
+{
+    uint64_t from = 0;
+    spin_lock(&ep->lock);
+    uint64_t to = ep->next_id;
+    ep->dead |= all;
+    LIST_FOR (n, &ep->received)
+        finish_call(CONTAINER(n, struct msg_slot, node), -ECONNRESET);
     if (all)
         wait_wake_all(&ep->receivers, -EPIPE);
     spin_unlock(&ep->lock);
-    empty_trash(&trash);
+    while (end_some(ep, all, &from, to))
+        ;
 }
 
 static void endpoint_last_handle(struct object *o)
@@ -167,14 +200,14 @@ static void session_last_handle(struct object *o)
 {
     struct session *s = CONTAINER(o, struct session, obj);
     spin_lock(&s->ep->lock);
-    if (!s->revoked)
+    if (!s->revoked && list_empty(&s->closed.node))
         enqueue(s->ep, &s->closed);
     spin_unlock(&s->ep->lock);
 }
 
 static const struct object_ops session_ops = {session_destroy, session_last_handle};
 
-struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep, uint64_t *id)
+struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep)
 {
     struct session *s = kzalloc(sizeof *s);
     if (!s)
@@ -184,18 +217,27 @@ struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep, u
     s->ep = ep;
     s->badge = badge;
     s->keep = keep;
-    s->closed.kind = ITEM_CLOSED;
-    list_init(&s->closed.node);
+    s->revoked = true; /* until session_open */
+    list_init(&s->items);
+    item_init(&s->closed, ITEM_CLOSED);
     wait_queue_init(&s->senders);
+    return s;
+}
+
+uint64_t session_open(struct session *s)
+{
+    struct endpoint *ep = s->ep;
     spin_lock(&ep->lock);
-    *id = s->node.key = ep->next_id++;
+    uint64_t id = s->node.key = ep->next_id++;
     s->revoked = ep->dead;
     if (!s->revoked) {
         object_get(&s->obj); /* the tree's */
         tree_insert(&ep->sessions, &s->node);
+        if (__atomic_load_n(&s->obj.handles, __ATOMIC_ACQUIRE) == 0) /* closed again already */
+            enqueue(ep, &s->closed);
     }
     spin_unlock(&ep->lock);
-    return s;
+    return id;
 }
 
 status_t session_signal(struct endpoint *ep, uint64_t id, uint32_t clear, uint32_t set)
@@ -222,19 +264,24 @@ status_t session_revoke(struct endpoint *ep, uint64_t id)
 
 /* ---- sending ---- */
 
-static struct send_item *make_send(struct session *s, const struct msg_slot *slot)
+/* A message with what the slot's buffer holds; the cargo is used up. NULL: out of memory. */
+static struct send_item *make_send(struct session *s, const struct msg_slot *slot, const struct ipc_cargo *cargo)
 {
-    uint32_t len = __atomic_load_n(&slot->buf->len, __ATOMIC_RELAXED);
-    if (len > IPC_DATA_MAX || sizeof(struct send_item) + len > PAGE_SIZE)
+    struct send_item *m = kmalloc(sizeof *m + cargo->len);
+    struct ipc_cargo *c = m && cargo->nhandles ? kmalloc(sizeof *c) : NULL;
+    if (!m || (cargo->nhandles && !c)) {
+        kfree(m);
         return NULL;
-    struct send_item *m = kmalloc(sizeof *m + len);
-    if (!m)
-        return NULL;
-    m->item.kind = ITEM_SEND;
-    list_init(&m->item.node);
+    }
+    item_init(&m->item, ITEM_SEND);
     m->session = s;
-    m->cargo.len = len;
-    memcpy(m->data, slot->buf->data, len);
+    m->cargo = c;
+    if (c)
+        *c = *cargo;
+    m->len = cargo->len;
+    memcpy(m->data, slot->buf->data, cargo->len);
+    object_get(&s->obj);
+    __atomic_fetch_add(&queued_messages, 1, __ATOMIC_RELAXED);
     return m;
 }
 
@@ -260,21 +307,16 @@ status_t endpoint_send(struct session *s, bool wait)
     status_t st = cargo_load(&cargo, slot->buf);
     if (st != OK)
         return st;
-    /* A one-way message can't hold its handles' numbers until delivery: moved ones close here and now. */
-    struct send_item *m = make_send(s, slot);
-    if (!m || m->cargo.len > cargo.len) {
-        kfree(m);
+    struct send_item *m = make_send(s, slot, &cargo);
+    if (!m) {
         cargo_drop(&cargo);
-        return sizeof(struct send_item) + cargo.len > PAGE_SIZE ? -E2BIG : -ENOMEM;
+        return -ENOMEM;
     }
-    cargo.len = m->cargo.len;
-    m->cargo = cargo;
-    object_get(&s->obj);
-    __atomic_fetch_add(&queued_messages, 1, __ATOMIC_RELAXED);
     spin_lock(&s->ep->lock);
     st = wait_credit(s, wait);
     if (st == OK) {
         s->queued++;
+        list_add_tail(&s->items, &m->item.session_node);
         enqueue(s->ep, &m->item);
     }
     spin_unlock(&s->ep->lock);
@@ -282,6 +324,7 @@ status_t endpoint_send(struct session *s, bool wait)
         send_free(m);
         return st;
     }
+    /* A one-way message can't hold its handles' numbers until delivery: moved ones close here and now. */
     for (uint32_t i = 0; i < cargo.nhandles; i++)
         if (cargo.move >> i & 1)
             handle_close_if(&process_current()->handles, cargo.source[i], cargo.grants[i].obj);
@@ -349,6 +392,7 @@ status_t endpoint_call(struct session *session, int64_t timeout)
         s->ep = ep;
         s->item.kind = ITEM_CALL;
         s->state = CALL_QUEUED;
+        list_add_tail(&session->items, &s->item.session_node);
         enqueue(ep, &s->item);
         st = await_answer(ep, s, deadline);
     }
@@ -408,10 +452,12 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
 
 static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery *d)
 {
-    fill(buf, IPC_SEND, m->session, 0, m->cargo.len);
-    memcpy(buf->data, m->data, m->cargo.len);
-    d->cargo = m->cargo;
-    m->cargo.nhandles = 0;
+    fill(buf, IPC_SEND, m->session, 0, m->len);
+    memcpy(buf->data, m->data, m->len);
+    if (m->cargo) {
+        d->cargo = *m->cargo;
+        m->cargo->nhandles = 0;
+    }
     d->send = m;
     m->session->queued--;
     (void)wait_wake_one(&m->session->senders, 0);
@@ -461,7 +507,7 @@ status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout)
     uint64_t deadline = deadline_from(timeout);
     spin_lock(&ep->lock);
     while (list_empty(&ep->queue)) {
-        int st = wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
+        int st = ep->dead ? -EPIPE : wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
         if (st < 0) {
             spin_unlock(&ep->lock);
             return st;
@@ -520,10 +566,13 @@ static status_t bulk_piece(struct endpoint *ep, uint64_t token, uint64_t offset,
         uint64_t size = to_caller ? s->out_len : s->in_len, base = to_caller ? s->out_addr : s->in_addr;
         *n = offset < size ? min_u64(*n, size - offset) : 0;
         struct aspace *as = s->thread->aspace;
+        uint64_t floor = this_cpu()->frame_floor;
+        this_cpu()->frame_floor = s->thread->frame_floor; /* pages of the caller come out of the caller's share */
         if (*n && __builtin_add_overflow(base, offset, &base))
             st = -EREMOTEIO;
         else if (*n)
             st = to_caller ? vm_write_foreign(as, base, bounce, *n, false) : vm_read_foreign(as, base, bounce, *n);
+        this_cpu()->frame_floor = floor;
         if (st != OK)
             st = -EREMOTEIO;
     }

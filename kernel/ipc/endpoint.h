@@ -24,7 +24,8 @@ enum item_kind { ITEM_CALL, ITEM_SEND, ITEM_CLOSED, ITEM_CANCEL };
 
 /* Something for a server to receive. */
 struct ipc_item {
-    struct list node; /* [e] endpoint->queue */
+    struct list node;         /* [e] endpoint->queue */
+    struct list session_node; /* [e] session->items: sends and calls not yet received */
     enum item_kind kind;
 };
 
@@ -45,9 +46,10 @@ struct session {
     struct tree_node node;       /* [e] key: id */
     uint64_t badge;              /* [I] */
     bool keep;                   /* [I] survives endpoint_reset */
-    bool revoked;                /* [e] out of the tree; nothing can be sent */
+    bool revoked;                /* [e] not in the tree; nothing can be sent */
     uint32_t queued;             /* [e] one-way messages waiting */
     struct wait_queue senders;   /* [e] waiting for credit */
+    struct list items;           /* [e] struct ipc_item.session_node */
     struct ipc_item closed;      /* [e] the last notice */
 };
 
@@ -81,12 +83,18 @@ struct msg_slot {
 
 struct endpoint *endpoint_create(void);
 void endpoint_reset(struct endpoint *ep);
-struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep, uint64_t *id);
+/* A session that the endpoint does not know yet, so that it can go without a notice; NULL: out of memory. */
+struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep);
+/* Enter s, which has got its first handle, at its endpoint; its id there. */
+uint64_t session_open(struct session *s);
 /* -ENOENT. */
 status_t session_signal(struct endpoint *ep, uint64_t id, uint32_t clear, uint32_t set) MUST_CHECK;
 status_t session_revoke(struct endpoint *ep, uint64_t id) MUST_CHECK;
 
-/* The four ways a message goes; errors as abi/syscall.def has them. All use the calling thread's buffer. */
+/*
+ * The four ways a message goes; errors as abi/syscall.def has them. All use the calling thread's buffer. Who sends or
+ * calls counts as a handle of the session meanwhile: the notice that the last is gone comes after all they sent.
+ */
 status_t endpoint_send(struct session *s, bool wait) MUST_CHECK;
 status_t endpoint_call(struct session *s, int64_t timeout) MUST_CHECK;
 status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout) MUST_CHECK;
@@ -108,7 +116,7 @@ static inline uint64_t msg_token(const struct msg_slot *s)
 }
 /*
  * Read header and handles of the calling thread's buffer, once: what is sent is what was checked.
- * -E2BIG, -EINVAL, -EBADF, -EACCES, -EPERM (a receive right). The buffer's data stays where it is.
+ * -E2BIG, -EINVAL, -EBADF, -EACCES, -EPERM (an endpoint). The buffer's data stays where it is.
  */
 status_t cargo_load(struct ipc_cargo *c, const struct ipc_msg *buf) MUST_CHECK;
 void cargo_drop(struct ipc_cargo *c);

@@ -77,6 +77,8 @@ static void slot_destroy(struct thread *t)
     *slot_cell(s->index) = NULL;
     if (s->index < slots.free_hint)
         slots.free_hint = s->index;
+    if (s->generation >> 20 > slots.made)
+        slots.made = s->generation >> 20;
     spin_unlock(&slots.lock);
     slot_free(s);
 }
@@ -98,6 +100,7 @@ status_t msg_slot_make(uintptr_t *user_addr)
         return -ENOMEM;
     s->thread = t;
     list_init(&s->item.node);
+    list_init(&s->item.session_node);
     list_init(&s->node);
     wait_queue_init(&s->caller);
     s->page = shm_create(PAGE_SIZE);
@@ -142,7 +145,8 @@ status_t cargo_load(struct ipc_cargo *c, const struct ipc_msg *buf)
         struct grant *g = &c->grants[i];
         c->source[i] = __atomic_load_n(&buf->handles[i], __ATOMIC_RELAXED);
         status_t st = handle_get_grant(c->source[i], 0, RIGHT_TRANSFER, g);
-        if (st == OK && g->obj->type == OBJ_ENDPOINT && (g->rights & (RIGHT_RECV | RIGHT_OWN))) {
+        /* An endpoint in its own queue would keep itself alive, without rights just the same. */
+        if (st == OK && g->obj->type == OBJ_ENDPOINT) {
             grant_drop(g);
             st = -EPERM;
         }

@@ -13,12 +13,12 @@ static status_t get_endpoint(handle_t h, uint32_t rights, struct endpoint **ep)
     return st;
 }
 
-static status_t get_session(handle_t h, struct session **s)
+/* As a grant: it counts as a handle while the call goes on. */
+static status_t get_session(handle_t h, struct grant *g, struct session **s)
 {
-    struct object *o;
-    status_t st = handle_get(h, OBJ_SESSION, RIGHT_SEND, &o);
+    status_t st = handle_get_grant(h, OBJ_SESSION, RIGHT_SEND, g);
     if (st == OK)
-        *s = CONTAINER(o, struct session, obj);
+        *s = CONTAINER(g->obj, struct session, obj);
     return st;
 }
 
@@ -56,11 +56,15 @@ int64_t sys_session_create(handle_t h, uint64_t badge, uint32_t flags, struct us
     if (st != OK)
         return st;
     st = flags & ~SESSION_KEEP ? -EINVAL : user_probe_out(out, sizeof id);
-    struct session *s = st == OK ? session_create(ep, badge, flags & SESSION_KEEP, &id) : NULL;
+    struct session *s = st == OK ? session_create(ep, badge, flags & SESSION_KEEP) : NULL;
     object_put(&ep->obj);
     if (!s)
         return st == OK ? -ENOMEM : st;
+    object_get(&s->obj); /* handle_give takes the other one */
     handle_t new = handle_give(&s->obj, RIGHT_SEND | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_WAIT);
+    if (new >= 0)
+        id = session_open(s);
+    object_put(&s->obj);
     if (new >= 0 && copy_to_user(out, &id, sizeof id) != OK) { /* unmapped since it was probed */
         (void)handle_close_in(&process_current()->handles, new);
         return -EFAULT;
@@ -93,22 +97,24 @@ int64_t sys_session_revoke(handle_t h, uint64_t id)
 int64_t sys_ipc_send(handle_t h, uint32_t flags)
 {
     struct session *s;
-    status_t st = get_session(h, &s);
+    struct grant g;
+    status_t st = get_session(h, &g, &s);
     if (st != OK)
         return st;
     st = flags & ~FLAGS_KNOWN ? -EINVAL : endpoint_send(s, !(flags & IPC_NONBLOCK));
-    object_put(&s->obj);
+    grant_drop(&g);
     return st;
 }
 
 int64_t sys_ipc_call(handle_t h, int64_t timeout)
 {
     struct session *s;
-    status_t st = get_session(h, &s);
+    struct grant g;
+    status_t st = get_session(h, &g, &s);
     if (st != OK)
         return st;
     st = endpoint_call(s, timeout);
-    object_put(&s->obj);
+    grant_drop(&g);
     return st;
 }
 
