@@ -38,6 +38,19 @@ static int for_names(const char *path, const char *other, int (*each)(const char
     return problems;
 }
 
+/* All of n bytes. A write that did only a part is asked for the rest, and then says why it can't. */
+static int write_whole(int fd, const char *buf, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, buf, n);
+        if (done < 0)
+            return -1;
+        buf += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
 static int copy_bytes(int in, int out, const char *from, const char *to)
 {
     static char *buf;
@@ -46,7 +59,7 @@ static int copy_bytes(int in, int out, const char *from, const char *to)
     if (buf == NULL && (buf = malloc(BLOCK)) == NULL)
         return complain(from);
     while ((n = read(in, buf, BLOCK)) > 0)
-        if (write(out, buf, (size_t)n) != n)
+        if (write_whole(out, buf, (size_t)n) != 0)
             return complain(to);
     return n < 0 ? complain(from) : 0;
 }
