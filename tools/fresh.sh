@@ -86,6 +86,7 @@ run_tests()
 {
     local settings=() name
     for name in $(compgen -e | grep -Ei '^(.*_proxy|PIP_.*|GOPROXY|GOSUMDB|GONOSUMDB|GOFLAGS)$'); do
+        case ${!name} in /*) continue ;; esac   # a folder of this system, which the new one does not have
         settings+=("$name=${!name}")
     done
     if [ -f "$system/etc/host-certificates.crt" ]; then
