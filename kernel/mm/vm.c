@@ -9,6 +9,10 @@
 #define PROT_MASK (VM_READ | VM_WRITE | VM_EXEC)
 /* More pages than this are flushed by reloading CR3 instead of one by one. */
 #define FLUSH_ALL_PAGES 64
+/* Page-table entries looked at with an address space locked once, when a lot of it goes. */
+#define DROP_AT_ONCE 1024u
+/* Regions of an address space: bounds the search for a gap, and what mapping costs the kernel. */
+#define REGIONS_MAX 65536u
 
 static uintptr_t start_of(const struct region *r)
 {
@@ -108,21 +112,27 @@ static uintptr_t skip_empty(struct aspace *as, uintptr_t va)
     return va;
 }
 
-/* Take the pages of r in [from, to) out of the page tables, freeing private ones. */
-static void drop_pages(struct region *r, uintptr_t from, uintptr_t to)
+/*
+ * Take pages of r out of the page tables, from its start on, freeing private ones. Returns how far it came after
+ * DROP_AT_ONCE entries: at least a step, at most r->end. An entry is 0 or holds a frame, be it present or not.
+ */
+static uintptr_t drop_pages(struct region *r)
 {
     struct aspace *as = r->as;
-    uintptr_t va = from;
-    while (va < to) {
+    unsigned left = DROP_AT_ONCE;
+    uintptr_t va = start_of(r);
+    while (va < r->end && left) {
         uintptr_t next = skip_empty(as, va);
         if (next > va) {
             va = next;
+            left--;
             continue;
         }
         pte_t *e = pt_slot(as->root, va, 0, NULL, NULL);
-        pte_t *end = e + min_u64(PTES_PER_TABLE - pte_index(va, 0), (to - va) >> PAGE_SHIFT);
+        pte_t *end = e + min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (r->end - va) >> PAGE_SHIFT), left);
+        left -= (unsigned)(end - e);
         for (; e < end; e++, va += PAGE_SIZE) {
-            if (!(*e & PTE_PRESENT))
+            if (!*e)
                 continue;
             paddr_t p = *e & PTE_ADDR;
             *e = 0;
@@ -134,11 +144,15 @@ static void drop_pages(struct region *r, uintptr_t from, uintptr_t to)
             }
         }
     }
+    return va < r->end ? va : r->end;
 }
 
+/* The bits of an entry. What may not be accessed at all is not present: the kernel may not read it either. */
 static pte_t prot_bits(uint32_t prot)
 {
-    return PTE_PRESENT | (prot & VM_READ ? PTE_USER : 0) | (prot & VM_WRITE ? PTE_WRITE : 0) | (prot & VM_EXEC ? 0 : PTE_NX);
+    if (!(prot & VM_READ))
+        return 0;
+    return PTE_PRESENT | PTE_USER | (prot & VM_WRITE ? PTE_WRITE : 0) | (prot & VM_EXEC ? 0 : PTE_NX);
 }
 
 /* Bring a page of r in; the lock is held. Returns its entry, NULL when memory is out. */
@@ -146,7 +160,7 @@ static pte_t *bring_in(struct region *r, uintptr_t va)
 {
     struct aspace *as = r->as;
     pte_t *e = pt_slot(as->root, va, 0, table_frame, as);
-    if (!e || (*e & PTE_PRESENT))
+    if (!e || *e)
         return e;
     paddr_t p;
     if (r->shm) {
@@ -179,6 +193,7 @@ status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access)
 static void region_link(struct region *r)
 {
     tree_insert(&r->as->regions, &r->node);
+    r->as->region_count++;
     if (!r->shm)
         return;
     spin_lock(&r->shm->maps_lock);
@@ -203,6 +218,7 @@ static struct shm *region_free(struct region *r)
 {
     struct shm *s = r->shm;
     tree_remove(&r->as->regions, &r->node);
+    r->as->region_count--;
     if (r->as->recent == r)
         r->as->recent = NULL;
     if (s) {
@@ -212,6 +228,22 @@ static struct shm *region_free(struct region *r)
     }
     kfree(r);
     return s;
+}
+
+/*
+ * Unmap some of r from its start on, until all of it is gone and *s is the object to drop (or NULL). Its start moves
+ * up on the way, past no other region's.
+ */
+static void region_shrink(struct region *r, struct shm **s)
+{
+    uintptr_t va = drop_pages(r);
+    if (va == r->end) {
+        *s = region_free(r);
+        return;
+    }
+    r->shm_page += (va - start_of(r)) >> PAGE_SHIFT;
+    r->node.key = va;
+    *s = NULL;
 }
 
 /* Cut r at va into two; `upper` is the memory for the second half. */
@@ -290,7 +322,8 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     if (!r)
         return -ENOMEM;
     spin_lock(&as->lock);
-    uintptr_t va = a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0) : place(as, a);
+    bool room = as->region_count < REGIONS_MAX;
+    uintptr_t va = !room ? 0 : a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0) : place(as, a);
     if (va) {
         r->node.key = va;
         r->end = va + a->len;
@@ -308,16 +341,21 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     spin_unlock(&as->lock);
     if (!va) {
         kfree(r);
-        return a->fixed ? -EEXIST : -ENOMEM;
+        return a->fixed && room ? -EEXIST : -ENOMEM;
     }
     *at = va;
     return OK;
 }
 
-/* Cut regions so that none crosses addr or addr+len. spare[2]: memory, used or left. */
-static void cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len, struct region *spare[2])
+/* Cut regions so that none crosses addr or addr+len, or -ENOMEM. spare[2]: memory or NULL, used or left. */
+static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len, struct region *spare[2])
 {
     uintptr_t ends[2] = {addr, addr + len};
+    for (int i = 0; i < 2; i++) {
+        struct region *r = region_at(as, ends[i]);
+        if (r && start_of(r) != ends[i] && (!spare[i] || as->region_count + 2 > REGIONS_MAX))
+            return -ENOMEM;
+    }
     for (int i = 0; i < 2; i++) {
         struct region *r = region_at(as, ends[i]);
         if (!r || start_of(r) == ends[i])
@@ -325,64 +363,59 @@ static void cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len, struct 
         region_split(r, ends[i], spare[i]);
         spare[i] = NULL;
     }
-}
-
-static status_t spare_regions(struct aspace *as, struct region *spare[2])
-{
-    spare[0] = region_new(as, 0, 0);
-    spare[1] = region_new(as, 0, 0);
-    if (spare[0] && spare[1])
-        return OK;
-    kfree(spare[0]);
-    kfree(spare[1]);
-    return -ENOMEM;
-}
-
-status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
-{
-    struct region *spare[2];
-    if (!range_valid(addr, len))
-        return -EINVAL;
-    status_t st = spare_regions(as, spare);
-    if (st != OK)
-        return st;
-    for (;;) {
-        spin_lock(&as->lock);
-        cut_at_ends(as, addr, len, spare);
-        struct region *r = region_from_va(as, addr);
-        struct shm *s = NULL;
-        if (r && start_of(r) < addr + len) {
-            drop_pages(r, start_of(r), r->end);
-            s = region_free(r);
-        } else {
-            r = NULL;
-        }
-        if (addr < as->hint && addr >= MMAP_BASE)
-            as->hint = addr;
-        spin_unlock(&as->lock);
-        if (s)
-            object_put(&s->obj);
-        if (!r)
-            break;
-    }
-    kfree(spare[0]);
-    kfree(spare[1]);
     return OK;
 }
 
-/* Change the entries that are present in [from, to) of r to its protection. */
-static void update_pages(struct region *r, uintptr_t from, uintptr_t to)
+/* The first region that lies in [addr, end) as a whole, or NULL. */
+static struct region *region_within(struct aspace *as, uintptr_t addr, uintptr_t end)
 {
-    for (uintptr_t va = from; va < to;) {
+    struct region *r = region_from_va(as, addr);
+    if (r && start_of(r) < addr)
+        r = region_from(tree_next(&r->node));
+    return r && r->end <= end ? r : NULL;
+}
+
+/*
+ * In steps, with interrupts on in between: other threads may see it half done, and what they map in the range
+ * meanwhile goes too, unless it reaches out of it.
+ */
+status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
+{
+    if (!range_valid(addr, len))
+        return -EINVAL;
+    struct region *spare[2] = {region_new(as, 0, 0), region_new(as, 0, 0)}, *r = NULL;
+    spin_lock(&as->lock);
+    status_t st = cut_at_ends(as, addr, len, spare);
+    if (st == OK && addr < as->hint && addr >= MMAP_BASE)
+        as->hint = addr;
+    while (st == OK && (r = region_within(as, addr, addr + len))) {
+        struct shm *s;
+        region_shrink(r, &s);
+        spin_unlock(&as->lock);
+        if (s)
+            object_put(&s->obj);
+        spin_lock(&as->lock);
+    }
+    spin_unlock(&as->lock);
+    kfree(spare[0]);
+    kfree(spare[1]);
+    return st;
+}
+
+/* Give the entries of r its protection. */
+static void update_pages(struct region *r)
+{
+    for (uintptr_t va = start_of(r); va < r->end;) {
         uintptr_t next = skip_empty(r->as, va);
         if (next > va) {
             va = next;
             continue;
         }
         pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
-        if (*e & PTE_PRESENT)
-            *e = (*e & (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY)) | prot_bits(r->prot);
-        va += PAGE_SIZE;
+        pte_t *end = e + min_u64(PTES_PER_TABLE - pte_index(va, 0), (r->end - va) >> PAGE_SHIFT);
+        for (; e < end; e++, va += PAGE_SIZE)
+            if (*e)
+                *e = (*e & (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY)) | prot_bits(r->prot);
     }
 }
 
@@ -402,21 +435,19 @@ static status_t check_protect(struct aspace *as, uintptr_t addr, uint64_t len, u
 
 status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
 {
-    struct region *spare[2];
     prot = effective(prot);
     if (!range_valid(addr, len) || (prot & ~PROT_MASK) || ((prot & VM_WRITE) && (prot & VM_EXEC)))
         return -EINVAL;
-    status_t st = spare_regions(as, spare);
-    if (st != OK)
-        return st;
+    struct region *spare[2] = {region_new(as, 0, 0), region_new(as, 0, 0)};
     spin_lock(&as->lock);
-    st = check_protect(as, addr, len, prot);
+    status_t st = check_protect(as, addr, len, prot);
+    if (st == OK)
+        st = cut_at_ends(as, addr, len, spare);
     if (st == OK) {
-        cut_at_ends(as, addr, len, spare);
         struct region *r = region_from_va(as, addr);
         for (; r && start_of(r) < addr + len; r = region_from(tree_next(&r->node))) {
             r->prot = prot;
-            update_pages(r, start_of(r), r->end);
+            update_pages(r);
         }
         flush(as, addr, addr + len);
     }
@@ -426,17 +457,24 @@ status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t pr
     return st;
 }
 
-void aspace_destroy(struct aspace *as)
+/* Whatever runs next on this CPU, it is not in as any more. */
+static void leave(struct aspace *as)
 {
+    uint64_t flags = irq_save();
     if (loaded == as) {
         loaded = NULL;
         write_cr3(kernel_root());
     }
+    irq_restore(flags);
+}
+
+void aspace_destroy(struct aspace *as)
+{
+    leave(as);
     for (struct tree_node *n; (n = tree_first(&as->regions));) {
-        struct region *r = region_from(n);
+        struct shm *s;
         spin_lock(&as->lock);
-        drop_pages(r, start_of(r), r->end);
-        struct shm *s = region_free(r);
+        region_shrink(region_from(n), &s);
         spin_unlock(&as->lock);
         if (s)
             object_put(&s->obj);

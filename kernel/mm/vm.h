@@ -17,6 +17,7 @@ struct aspace {
     struct tree regions;   /* [v] by start address */
     struct region *recent; /* [v] found last */
     uintptr_t hint;        /* [v] below it the mmap area has no gap worth a look */
+    uint32_t region_count; /* [v] */
     uint64_t pages;        /* [v] private frames: anonymous pages and page tables */
 };
 
