@@ -12,6 +12,7 @@
 #include "klib/cmdline.h"
 #include "klib/printf.h"
 #include "klib/string.h"
+#include "klib/tree.h"
 #include "mm/frame.h"
 #include "mm/pagetable.h"
 #include "mm/shm.h"
@@ -118,6 +119,7 @@ void kmain(void)
     kernel_paging_init(&boot);
     interrupts_init();
     clock_init(boot.boot_time);
+    tree_set_seed(rdtsc());
     sched_init();
     syscall_init();
     process_init();

@@ -1,9 +1,17 @@
 /* Ordered sets (tree.h). */
 #include "klib/tree.h"
 
+/* Makes the shape of trees unforeseeable: programs choose the keys of many. */
+static uint64_t seed = 0x9e3779b97f4a7c15ull;
+
+void tree_set_seed(uint64_t s)
+{
+    seed ^= s;
+}
+
 static uint64_t priority(const struct tree_node *n)
 {
-    uint64_t x = n->key + 0x9e3779b97f4a7c15ull;
+    uint64_t x = n->key + seed;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
     return x ^ (x >> 27);
 }

@@ -18,6 +18,8 @@ struct tree {
     struct tree_node *root;
 };
 
+/* Stir the order of priorities; before the first tree has nodes. */
+void tree_set_seed(uint64_t s);
 /* n->key must be set and not in the tree yet. */
 void tree_insert(struct tree *t, struct tree_node *n);
 void tree_remove(struct tree *t, struct tree_node *n);

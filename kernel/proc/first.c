@@ -148,8 +148,8 @@ void process_start_first(const char *path, const void *initrd, uint64_t size, co
     }
     struct user_start start = {.entry = load(p, path, image, length)};
     start.stack = build_stack(p, path, table, n);
-    struct thread *t;
-    must(process_thread_start(p, &start, &t), path, "no memory");
+    struct thread *t = process_thread_create(p, &start);
+    must(t ? process_thread_start(p, t) : -ENOMEM, path, "no memory");
     object_put(&t->obj);
     object_put(&p->obj);
 }

@@ -70,24 +70,28 @@ struct process *process_create(struct job *j, const char *name, uint64_t maker, 
 
 static void enter_user(void *arg)
 {
-    struct user_start s = *(struct user_start *)arg;
-    kfree(arg);
-    if (thread_killed(current_thread()))
+    struct thread *t = current_thread();
+    (void)arg;
+    if (thread_killed(t))
         process_thread_exit();
-    user_enter(s.entry, s.stack, s.arg);
+    user_enter(t->user_entry, t->user_stack, t->user_arg);
 }
 
-status_t process_thread_start(struct process *p, const struct user_start *s, struct thread **out)
+struct thread *process_thread_create(struct process *p, const struct user_start *s)
 {
-    struct user_start *start = kmalloc(sizeof *start);
-    struct thread *t = start ? thread_create_user(p->name, p->aspace, enter_user, start) : NULL;
-    if (!t) {
-        kfree(start);
-        return -ENOMEM;
-    }
-    *start = *s;
+    struct thread *t = thread_create_user(p->name, p->aspace, enter_user, NULL);
+    if (!t)
+        return NULL;
+    t->user_entry = s->entry;
+    t->user_stack = s->stack;
+    t->user_arg = s->arg;
     t->fs_base = s->tls;
     t->frame_floor = p->job->depth > CORE_DEPTH ? FRAME_RESERVE : 0;
+    return t;
+}
+
+status_t process_thread_start(struct process *p, struct thread *t)
+{
     spin_lock(&p->lock);
     bool alive = p->state < PROC_DYING;
     if (alive) {
@@ -98,13 +102,9 @@ status_t process_thread_start(struct process *p, const struct user_start *s, str
         list_add_tail(&p->threads, &t->process_node);
     }
     spin_unlock(&p->lock);
-    if (!alive) {
-        kfree(start);
-        object_put(&t->obj);
+    if (!alive)
         return -ESRCH;
-    }
     thread_start(t);
-    *out = t;
     return OK;
 }
 

@@ -56,14 +56,14 @@ struct process *job_find(struct job *j, uint64_t pid);
 
 /* A process without threads. maker: number of the process that asks, 0 for the kernel. */
 struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st);
-/*
- * A thread of p starting at entry in user mode; *out has a reference. -ESRCH: p is ending; -ENOMEM.
- */
+/* A thread for p that will begin in user mode at entry; not part of p yet. NULL: out of memory. */
 struct user_start {
     uintptr_t entry, stack, tls;
     uint64_t arg;
 };
-status_t process_thread_start(struct process *p, const struct user_start *s, struct thread **out) MUST_CHECK;
+struct thread *process_thread_create(struct process *p, const struct user_start *s);
+/* Make it one of p's threads and let it run; -ESRCH: p is ending, and t will never run. */
+status_t process_thread_start(struct process *p, struct thread *t) MUST_CHECK;
 /* Keep p's address space from ending while another process works on it; -ESRCH: it is ending. Paired with process_release. */
 status_t process_hold(struct process *p) MUST_CHECK;
 void process_release(struct process *p);

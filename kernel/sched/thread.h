@@ -31,9 +31,11 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, TH
 /* ---- timers (timer.c) ---- */
 
 struct timer {
-    struct tree_node node; /* [timer queue] key: deadline, made unique */
-    uint64_t deadline;     /* ns of clock_ns */
+    struct tree_node node; /* [timer queue] key: deadline */
+    struct list same;      /* [timer queue] the ring of those with the same deadline */
+    bool in_tree;          /* [timer queue] it stands for its ring there */
     bool armed;            /* [timer queue] */
+    uint64_t deadline;     /* ns of clock_ns */
     void (*fire)(struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
@@ -71,7 +73,8 @@ struct thread {
     uint64_t slice_end;        /* clock_ns */
     void (*entry)(void *arg);  /* kernel entry */
     void *entry_arg;
-    uint32_t *exit_clear;      /* user address to clear at the end, or NULL */
+    uintptr_t user_entry, user_stack; /* [I] where user mode begins */
+    uint64_t user_arg;         /* [I] */
     struct msg_slot *msg;      /* [I] once made: message buffer and call state, owned by ipc */
     struct object *orphans;    /* objects whose last handle it closed, each with a reference (proc/handle.c) */
     bool burying;              /* it works on that list */

@@ -3,10 +3,24 @@
 #include "x86/clock.h"
 #include <syscall_table.h>
 
+/* The handle comes first: a thread that runs can't be taken back. */
+static handle_t spawn(struct process *p, const struct user_start *start)
+{
+    struct thread *t = process_thread_create(p, start);
+    if (!t)
+        return -ENOMEM;
+    object_get(&t->obj); /* handle_give takes the other one */
+    handle_t h = handle_give(&t->obj, RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_INSPECT);
+    status_t st = h < 0 ? h : process_thread_start(p, t);
+    if (h >= 0 && st != OK)
+        handle_close_if(&process_current()->handles, h, &t->obj);
+    object_put(&t->obj);
+    return st != OK ? st : h;
+}
+
 int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64_t arg, uintptr_t tls, uint32_t flags)
 {
     struct process *p;
-    struct thread *t;
     status_t st = process_get(proc, RIGHT_MANAGE, &p);
     if (st != OK)
         return st;
@@ -15,9 +29,9 @@ int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64
         return -EINVAL;
     }
     struct user_start start = {.entry = entry, .stack = stack, .tls = tls, .arg = arg};
-    st = process_thread_start(p, &start, &t);
+    handle_t h = spawn(p, &start);
     object_put(&p->obj);
-    return st != OK ? st : handle_give(&t->obj, RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_INSPECT);
+    return h;
 }
 
 int64_t sys_thread_exit(uintptr_t clear)
