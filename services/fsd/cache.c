@@ -23,6 +23,8 @@
 enum {
     MIN_BUFS = 128,
     MAX_SEGS = 64,              /* blocks in one disk request */
+    MAX_BEYOND = 128 * 1024,    /* bytes read beyond a short request */
+    NEAR = 8,                   /* blocks between two requests that follow one another */
     MAX_REQUEST = 256 * 1024,   /* bytes in one disk request */
 };
 
@@ -338,9 +340,26 @@ static unsigned max_run(const struct cache *c)
     return n < 1 ? 1 : n > MAX_SEGS ? MAX_SEGS : (unsigned)n;
 }
 
+/*
+ * How many blocks to read beyond a short request: more each time while requests follow one another
+ * on the disk, as they do when the small files of a directory are read in turn.
+ */
+static unsigned read_beyond(struct cache *c, uint64_t block, unsigned count)
+{
+    unsigned most = MAX_BEYOND / c->block_size;
+    if (block - c->miss_end >= NEAR)
+        c->beyond = 0;
+    else if (c->beyond < most)
+        c->beyond += c->beyond + most / 8;
+    unsigned n = count < most / 2 ? c->beyond : 0;
+    c->miss_end = block + count + n;
+    return n;
+}
+
 void cache_prefetch(struct cache *c, uint64_t block, unsigned count)
 {
     struct buf *run[MAX_SEGS];
+    count += read_beyond(c, block, count);
     unsigned limit = max_run(c);
     for (uint64_t end = block + count; block < end;) {
         if (hash_find(c, block)) {

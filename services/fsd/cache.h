@@ -62,6 +62,8 @@ struct cache {
     size_t stride, own_bytes;   /* from buffer to buffer; of own_memory */
     struct buf_list lru;        /* most recently used first */
     struct buf_list dirty;      /* in no order */
+    uint64_t miss_end;          /* where the last prefetch ended .. */
+    unsigned beyond;            /* .. and how many blocks the next one there may add */
     struct cache_stats stats;
 };
 
