@@ -18,6 +18,8 @@ struct fiber {
     const void *chan; /* what it waits for */
     void (*fn)(void *arg);
     void *arg;
+    unsigned waits;         /* times it was suspended */
+    unsigned waits_at_lock; /* that number when it began to read */
     struct fiber *next; /* in the free list, the ready queue or the waiting queue */
 };
 
@@ -152,6 +154,7 @@ static void suspend(enum fiber_state state, struct queue *q)
 
     if (self == NULL)
         abort(); /* the main loop must never wait here */
+    self->waits++;
     self->state = state;
     queue_push(q, self);
     fiber_switch(&self->sp, main_sp);
@@ -203,12 +206,13 @@ void fiber_read_lock(struct fiber_rwlock *lock)
     while (lock->writer || (lock->waiting > 0 && lock->passed >= FIBER_PASS))
         fiber_wait(lock);
     lock->readers++;
-    if (lock->waiting > 0)
-        lock->passed++;
+    current->waits_at_lock = current->waits;
 }
 
 void fiber_read_unlock(struct fiber_rwlock *lock)
 {
+    if (lock->waiting > 0 && current->waits != current->waits_at_lock)
+        lock->passed++;
     if (--lock->readers == 0)
         fiber_wake(lock);
 }

@@ -46,15 +46,15 @@ void fiber_wake(const void *chan);
 
 /*
  * Readers and writers. Readers pass a waiting writer, so that a reader which waits for the disk does
- * not (through a writer behind it) delay readers that have what they need in memory; but no more
- * than FIBER_PASS of them pass one writer.
+ * not (through a writer behind it) delay readers that have what they need in memory. A reader that
+ * never waits costs the writer nothing; of those that do, no more than FIBER_PASS pass one writer.
  */
-enum { FIBER_PASS = 64 };
+enum { FIBER_PASS = 16 };
 
 struct fiber_rwlock {
     unsigned readers;               /* holding it */
     unsigned waiting;               /* writers that wait */
-    unsigned passed;                /* readers let in since the first of them began to wait */
+    unsigned passed;                /* slow readers done since the first of them began to wait */
     bool writer;                    /* held by a writer */
 };
 
