@@ -106,13 +106,9 @@ static bool take_word(struct service *s, char *word, unsigned *nargs)
     return true;
 }
 
-/* Make the test program one more service. */
-static bool add_program(char *line)
+/* A service as a test program is one. */
+static void set_defaults(struct service *s)
 {
-    struct service *s = &services[nservices];
-    unsigned nargs = 0;
-    char *save;
-
     memset(s, 0, sizeof(*s));
     strcpy(s->name, SERVICE_NAME);
     s->after = s->calls = s->stdio = "";
@@ -121,6 +117,20 @@ static bool add_program(char *line)
     s->gives = GIVE_JOB | GIVE_LOG | GIVE_MACHINE | GIVE_INITRD;
     s->endpoint = s->job = s->proc = HANDLE_NONE;
     s->limit = s->window = 1;
+}
+
+/* Make the test program one more service. False, and said: the line is wrong. */
+static bool add_program(char *line)
+{
+    struct service *s = &services[nservices];
+    unsigned nargs = 0;
+    char *save;
+
+    if (nservices == SERVICES_MAX) {
+        say("SVC: " SCENARIO_FILE ": no room for one more service");
+        return false;
+    }
+    set_defaults(s);
     for (char *w = strtok_r(line, " \t", &save); w != NULL; w = strtok_r(NULL, " \t", &save)) {
         if (!take_word(s, w, &nargs)) {
             say("SVC: " SCENARIO_FILE ": %s: bad word '%s'", scenario.name, w);
@@ -128,8 +138,10 @@ static bool add_program(char *line)
         }
     }
     s->program = s->argv[0];
-    if (s->program == NULL || nservices == SERVICES_MAX)
+    if (s->program == NULL) {
+        say("SVC: " SCENARIO_FILE ": %s: no program is named", scenario.name);
         return false;
+    }
     s->badge = ++nservices;
     return true;
 }

@@ -42,19 +42,24 @@ static int read_big(void *arg)
     return 0;
 }
 
-/* Changes that have to wait for the slow reader. */
+/* A change: it has to wait for the slow reader. */
+static void make_file(int number)
+{
+    char path[32];
+    int fd;
+
+    snprintf(path, sizeof(path), "/made%d", number);
+    fd = open(path, O_WRONLY | O_CREAT, 0644);
+    EXPECT_TRUE(fd >= 0);
+    EXPECT(1, write(fd, "x", 1));
+    close(fd);
+}
+
 static int make_files(void *arg)
 {
     (void)arg;
     for (int i = 0; reading; i++) {
-        char path[32];
-        int fd;
-
-        snprintf(path, sizeof(path), "/made%d", i % 8);
-        fd = open(path, O_WRONLY | O_CREAT, 0644);
-        EXPECT_TRUE(fd >= 0);
-        EXPECT(1, write(fd, "x", 1));
-        close(fd);
+        make_file(i % 8);
         made = true;
         (void)sys_thread_sleep(20 * MS);
     }
@@ -70,10 +75,8 @@ int main(void)
     char buf[64];
 
     EXPECT_TRUE(fd >= 0);
-    for (int i = 0; i < 8; i++) { /* the directory's blocks and the bitmaps come into the cache */
-        snprintf(buf, sizeof(buf), "/made%d", i);
-        close(open(buf, O_WRONLY | O_CREAT, 0644));
-    }
+    for (int i = 0; i < 8; i++)
+        make_file(i); /* what a change needs comes into the cache */
     EXPECT_TRUE(pread(fd, buf, sizeof(buf), 0) > 0);
     reading = true;
     NEED(thread_start(&reader, read_big, NULL, 0));
@@ -94,7 +97,7 @@ int main(void)
     EXPECT_TRUE(made);
     EXPECT_TRUE(reads > 100);
     EXPECT_TRUE(slowest > 200 * MS);
-    EXPECT_TRUE(longest < slowest / 4);
+    EXPECT_TRUE(longest < slowest / 8);
     test_mark("FS: overtake ok");
     return 0;
 }
