@@ -21,7 +21,7 @@
 #include "apps/sh/width.h"
 
 enum {
-    LINE_MAX = 4096,
+    EDIT_MAX = 4096,
     HISTORY_MAX = 100,
     RETRIES = 50,                   /* reads of a console that is being restarted, 100 ms apart */
     CTRL_A = 1,
@@ -44,7 +44,7 @@ enum {
 /* How far an escape sequence has come. */
 enum escape { ESC_NONE, ESC_START, ESC_CSI, ESC_SS3 };
 
-static char line[LINE_MAX];         /* not terminated while it is edited */
+static char line[EDIT_MAX];         /* not terminated while it is edited */
 static size_t len, cursor;
 static const char *prompt_text;
 
@@ -143,7 +143,7 @@ static void cut(size_t from, size_t to)
 /* Put whole characters in at the cursor. */
 static void insert(const char *text, size_t n)
 {
-    if (n > LINE_MAX - 1 - len) {
+    if (n > EDIT_MAX - 1 - len) {
         puts_out("\a");
         return;
     }

@@ -62,7 +62,7 @@ static void erase_word(struct input *in)
 
 static void add(struct input *in, char c)
 {
-    if (in->line_len == LINE_MAX - 1) {
+    if (in->line_len == INPUT_LINE_MAX - 1) {
         echo(in, "\a");
         return;
     }

@@ -13,14 +13,14 @@
 
 enum {
     INPUT_MAX = 64 * 1024, /* bytes waiting to be read; what is typed beyond is lost, with a bell */
-    LINE_MAX = 4096, /* bytes of a line being typed in cooked mode */
+    INPUT_LINE_MAX = 4096, /* bytes of a line being typed in cooked mode */
 };
 
 struct input {
     char ring[INPUT_MAX]; /* readable */
     size_t head, count; /* first byte, number of bytes */
     size_t lines; /* ends (newline, end of file) among them, in cooked mode */
-    char line[LINE_MAX]; /* being typed */
+    char line[INPUT_LINE_MAX]; /* being typed */
     size_t line_len;
     bool raw;
     void (*echo)(const char *text, size_t len);

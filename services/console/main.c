@@ -97,7 +97,7 @@ static void drop_reader(unsigned i)
  */
 static int deliver(uint64_t token, uint64_t max, uint64_t *count)
 {
-    char buf[LINE_MAX];
+    char buf[INPUT_LINE_MAX];
     size_t used;
     size_t n = input_peek(&input, buf, max < sizeof(buf) ? (size_t)max : sizeof(buf), &used);
     int64_t st = sys_msg_write(endpoint, token, 0, buf, n);

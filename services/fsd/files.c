@@ -1,10 +1,13 @@
 /*
  * The table of open files (files.h). A badge is FILE_BADGE, a generation and an index; the generation
- * makes a badge that lived before never lead to its successor.
+ * makes a badge that lived before never lead to its successor. It starts with the time, so that the
+ * badges of an earlier fsd lead nowhere too.
  */
 #include "services/fsd/files.h"
 
 #include <errno.h>
+#include <rugo/abi.h>
+#include <rugo/syscall.h>
 #include <stdlib.h>
 
 #include "services/fsd/fiber.h"
@@ -54,6 +57,8 @@ int file_new(struct vnode *vn, uint32_t access, struct open_file **out)
         vnode_put(vn);
         return st;
     }
+    if (generation == 0)
+        generation = (uint32_t)sys_time_now(CLOCK_MONOTONIC);
     generation = (generation + 1) & 0x7fffffff;
     file->vn = vn;
     file->access = access;
