@@ -1,0 +1,126 @@
+/*
+ * What the stress tests share: a repeatable generator, jobs to put hostile children into, a canary that
+ * must not notice them, and the machine's totals, which must be what they were when all is over.
+ */
+#ifndef STRESS_H
+#define STRESS_H
+
+#include "tests/prog/test.h"
+
+/* Frames the kernel may keep for next time: free kernel stacks, half-used slabs, tables of its own maps. */
+#define FRAMES_KEPT 96
+
+struct rng {
+    uint64_t state; /* not 0 */
+};
+
+/* Marsaglia's xorshift64*. */
+static inline uint64_t rng_next(struct rng *r)
+{
+    r->state ^= r->state >> 12;
+    r->state ^= r->state << 25;
+    r->state ^= r->state >> 27;
+    return r->state * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static inline uint64_t rng_below(struct rng *r, uint64_t n)
+{
+    return (rng_next(r) >> 16) % n;
+}
+
+/* A number of the command line ("seed=7"), or the default. */
+static inline uint64_t stress_option(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static inline uint64_t stress_now(void)
+{
+    return (uint64_t)sys_time_now(CLOCK_MONOTONIC);
+}
+
+/* A new job three levels below ours: what runs there is no core service. */
+static inline handle_t stress_job(void)
+{
+    handle_t job = start_handle(START_JOB);
+
+    for (int i = 0; i < 3; i++) {
+        handle_t inner = NEED_HANDLE(sys_job_create(job));
+
+        if (i > 0)
+            (void)sys_handle_close(job);
+        job = inner;
+    }
+    return job;
+}
+
+/* A child in job with the job itself, the initrd and `more` handles, but no log. */
+static inline handle_t stress_spawn(const char *path, char *const argv[], handle_t job,
+                                    const struct spawn_handle *more, size_t nmore)
+{
+    static struct initrd rd;
+    struct spawn_handle handles[8] = { { START_JOB, job, RIGHT_SAME } };
+    struct spawn_args args = { .job = job, .argv = argv, .handles = handles, .nhandles = 1 };
+    struct initrd_file image;
+    handle_t proc = HANDLE_NONE;
+
+    if (rd.data == NULL)
+        NEED(shm_attach(start_handle(START_INITRD), VM_READ, (void **)&rd.data, &rd.size));
+    for (size_t i = 0; i < nmore; i++)
+        handles[args.nhandles++] = more[i];
+    for (int i = 0; i < 3; i++)
+        args.fds[i] = HANDLE_NONE;
+    EXPECT_TRUE(initrd_find(&rd, path, &image));
+    NEED(spawn_image(&args, image.data, image.size, &proc));
+    return proc;
+}
+
+static inline void stress_totals(struct machine_info *info)
+{
+    NEED(sys_machine_info(start_handle(START_MACHINE), info));
+}
+
+/* Which total differs, or NULL. */
+static inline const char *stress_difference(const struct machine_info *a,
+                                            const struct machine_info *b)
+{
+    return a->processes != b->processes                  ? "processes"
+           : a->threads != b->threads                    ? "threads"
+           : a->handles != b->handles                    ? "handles"
+           : a->sessions != b->sessions                  ? "sessions"
+           : a->endpoints != b->endpoints                ? "endpoints"
+           : a->shms != b->shms                          ? "memory objects"
+           : a->ports != b->ports                        ? "ports"
+           : a->messages != b->messages                  ? "messages"
+           : a->free_pages > b->free_pages + FRAMES_KEPT ? "free pages"
+                                                         : NULL;
+}
+
+/* Everything must be as it was before: at once, or soon, as processes end in their own time. */
+static inline void stress_same(const struct machine_info *before)
+{
+    struct machine_info now;
+    const char *what = NULL;
+
+    for (int i = 0; i < 300; i++) {
+        stress_totals(&now);
+        what = stress_difference(before, &now);
+        if (what == NULL)
+            return;
+        NEED(sys_thread_sleep(10 * MS));
+    }
+    printf("left over: %s\n", what);
+    printf(
+        "processes %d threads %d handles %d sessions %d endpoints %d shms %d ports %d messages %d free %d\n",
+        (int)(now.processes - before->processes), (int)(now.threads - before->threads),
+        (int)(now.handles - before->handles), (int)(now.sessions - before->sessions),
+        (int)(now.endpoints - before->endpoints), (int)(now.shms - before->shms),
+        (int)(now.ports - before->ports), (int)(now.messages - before->messages),
+        (int)(now.free_pages - before->free_pages));
+    fflush(stdout);
+    exit(1);
+}
+
+#endif
