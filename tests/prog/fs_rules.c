@@ -159,7 +159,7 @@ static void confinement(void)
 
 static void links(void)
 {
-    char path[1800], buf[8];
+    char path[1000], buf[8];
     struct stat st;
     uint64_t n;
 
