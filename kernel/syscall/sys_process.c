@@ -65,9 +65,12 @@ int64_t sys_process_kill(handle_t proc, uint32_t status)
     status_t st = process_get(proc, RIGHT_MANAGE, &p);
     if (st != OK)
         return st;
-    process_kill(p, status);
+    if (p->critical && p != process_current())
+        st = -EPERM;
+    else
+        process_kill(p, status);
     object_put(&p->obj);
-    return OK;
+    return st;
 }
 
 int64_t sys_process_status(handle_t proc)
@@ -117,9 +120,12 @@ int64_t sys_job_kill(handle_t job)
     status_t st = get_job(job, RIGHT_MANAGE, &j);
     if (st != OK)
         return st;
-    job_kill(j);
+    if (j == job_root())
+        st = -EPERM;
+    else
+        job_kill(j);
     object_put(&j->obj);
-    return OK;
+    return st;
 }
 
 int64_t sys_job_list(handle_t job, struct user_out pids, size_t n)

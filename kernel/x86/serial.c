@@ -14,6 +14,9 @@ enum { RBR = 0, THR = 0, DLL = 0, IER = 1, DLM = 1, FCR = 2, LCR = 3, MCR = 4, L
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_SERIAL);
 
+/* Bytes the transmitter takes at a time. */
+static int depth = 1; /* [I] */
+
 void serial_init(void)
 {
     outb(COM1 + IER, 0);
@@ -21,7 +24,11 @@ void serial_init(void)
     outb(COM1 + DLL, 1);
     outb(COM1 + DLM, 0);
     outb(COM1 + LCR, 0x03);
-    outb(COM1 + FCR, 0x01); /* on, not cleared: what was typed before we came is not lost */
+    /* Switching the FIFOs on clears what was received: with input waiting (a script in a pipe) they stay off. */
+    if (!(inb(COM1 + LSR) & LSR_DATA)) {
+        outb(COM1 + FCR, 0x01);
+        depth = FIFO;
+    }
     outb(COM1 + MCR, 0x0b); /* DTR, RTS, OUT2 (lets interrupts through) */
 }
 
@@ -33,19 +40,17 @@ static void wait_empty(void)
 
 void serial_write_polled(const char *text, size_t n)
 {
-    spin_lock(&lock);
     int room = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (room < 2) {
+    bool returned = false; /* the CR before this LF is out */
+    spin_lock(&lock);
+    for (size_t i = 0; i < n;) {
+        if (room == 0) {
             wait_empty();
-            room = FIFO;
+            room = depth;
         }
-        if (text[i] == '\n') {
-            outb(COM1 + THR, '\r');
-            room--;
-        }
-        outb(COM1 + THR, (uint8_t)text[i]);
         room--;
+        returned = text[i] == '\n' && !returned;
+        outb(COM1 + THR, returned ? '\r' : (uint8_t)text[i++]);
     }
     spin_unlock(&lock);
 }
@@ -55,7 +60,7 @@ size_t serial_try_write(const char *text, size_t n)
     size_t sent = 0;
     spin_lock(&lock);
     if (inb(COM1 + LSR) & LSR_THRE)
-        for (; sent < n && sent < FIFO; sent++)
+        for (; sent < n && sent < (size_t)depth; sent++)
             outb(COM1 + THR, (uint8_t)text[sent]);
     spin_unlock(&lock);
     return sent;

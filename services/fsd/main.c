@@ -26,7 +26,7 @@
 #include "services/fsd/walk.h"
 #include "services/say.h"
 
-#define WRITE_BACK_NS INT64_C(5000000000)
+#define WRITE_BACK_NS INT64_C(500000000)
 #define MIB           (UINT64_C(1) << 20)
 
 enum { EVENT_ENDPOINT = 1, EVENT_DISK = 2 };
