@@ -61,23 +61,21 @@ static void visit(struct tour *t, struct vnode *vn, int depth)
 /* New files in a directory, large and small, moved and removed again. */
 static void stir(struct fs *fs)
 {
+    static const char *const where[] = { "", "new/", "sub/", "many/" };
     char path[100], text[300];
     memset(text, 't', sizeof text);
     text[299] = '\0';
     do_mkdir(fs, "new");
     for (int i = 0; i < 14; i++) {
         struct vnode *vn = NULL;
-        sprintf(path, "%sfile-with-a-name-of-some-length-%d",
-                i % 3   ? ""
-                : i % 2 ? "new/"
-                        : "sub/",
-                i);
+        sprintf(path, "%sfile-with-a-name-of-some-length-%d", where[i % 4], i);
         if (do_create(fs, path, &vn) == 0) {
             fs_write(vn, (uint64_t)i * 9000, text, sizeof text);
             fs_truncate(vn, 1000);
+            fs_setattr(vn, FS_SET_MODE | FS_SET_MTIME, &(struct fs_attr){ .mode = 0600 });
         }
         vnode_put(vn);
-        do_rename(fs, path, "sub/other");
+        do_rename(fs, path, i % 4 == 3 ? "many/other" : "sub/other");
         if (i % 2)
             do_remove(fs, path, false);
     }
@@ -92,8 +90,8 @@ static void stir(struct fs *fs)
 static void clear_away(struct fs *fs)
 {
     static const char *const files[] = {
-        "sub/big", "sub/big2",  "sub/holes",   "sub/slow",
-        "hard",    "sub/other", "many/file-1", "sub/new/long-link"
+        "sub/big", "sub/big2",  "sub/holes",  "sub/slow",
+        "hard",    "sub/other", "many/other", "sub/new/long-link"
     };
     for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++)
         do_remove(fs, files[i], false);
@@ -138,7 +136,7 @@ static int make_furniture(int kib)
     return run("rm -rf in && mkdir -p in/sub/deep/er in/many && cd in/sub && ln -s big link &&"
                "ln -s $(printf %%0100d 7) slow && head -c %d /dev/zero | tr '\\0' x > big &&"
                "truncate -s 90M holes && printf end >> holes && ln big big2 &&"
-               "cd ../many && for i in $(seq 100); do : > file-$i; done",
+               "cd ../many && for i in $(seq 100); do : > $i-$(printf %%080d 0); done",
                kib * 1024);
 }
 
