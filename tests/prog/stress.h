@@ -98,6 +98,19 @@ static inline const char *stress_difference(const struct machine_info *a,
                                                          : NULL;
 }
 
+/* The totals when what ended has gone: two looks give the same. */
+static inline void stress_settled(struct machine_info *info)
+{
+    struct machine_info earlier;
+
+    stress_totals(info);
+    do {
+        earlier = *info;
+        NEED(sys_thread_sleep(20 * MS));
+        stress_totals(info);
+    } while (stress_difference(&earlier, info) != NULL);
+}
+
 /* Everything must be as it was before: at once, or soon, as processes end in their own time. */
 static inline void stress_same(const struct machine_info *before)
 {

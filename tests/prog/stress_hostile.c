@@ -371,6 +371,49 @@ static int timer_storm(void)
     return 0;
 }
 
+/* No sleep and no timer ends before its time. */
+static int never_early(void)
+{
+    handle_t timer = NEED_HANDLE(sys_timer_create());
+    struct rng r = { 99 };
+
+    for (int i = 0; i < 60; i++) {
+        uint64_t ns = rng_below(&r, 3 * MS), begin = stress_now();
+
+        NEED(sys_thread_sleep((int64_t)ns));
+        EXPECT_TRUE(stress_now() - begin >= ns);
+        begin = stress_now();
+        NEED(sys_timer_set(timer, (int64_t)(begin + ns), 0));
+        NEED(handle_wait(timer, EV_TIMER, TIMEOUT_NEVER));
+        EXPECT_TRUE(stress_now() - begin >= ns);
+    }
+    return 0;
+}
+
+/* Jobs as deep as they go, with a process at the bottom: listed, found and ended from the top. */
+static int job_depth(void)
+{
+    handle_t job = start_handle(START_JOB), top = NEED_HANDLE(sys_job_create(job)), inner = top,
+             next;
+    uint64_t pid;
+
+    while ((next = sys_job_create(inner)) >= 0) {
+        if (inner != top)
+            NEED(sys_handle_close(inner));
+        inner = next;
+    }
+    EXPECT(-ENOMEM, next);
+    handle_t p = NEED_HANDLE(sys_process_create(inner, "deep", 4));
+    EXPECT(1, sys_job_list(top, &pid, 1));
+    handle_t found = NEED_HANDLE(sys_process_open(top, pid, RIGHT_INSPECT));
+    NEED(sys_job_kill(top));
+    EXPECT(9, sys_process_status(p));
+    EXPECT(9, sys_process_status(found));
+    EXPECT(-ESRCH, sys_process_create(inner, "late", 4));
+    EXPECT(-ESRCH, sys_job_create(inner));
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*fn)(void);
@@ -381,6 +424,7 @@ static const struct {
     { "many_sessions", many_sessions },   { "unmap_race", unmap_race },
     { "close_race", close_race },         { "closed_asleep", closed_asleep },
     { "no_access", no_access },           { "timer_storm", timer_storm },
+    { "never_early", never_early },       { "job_depth", job_depth },
 };
 
 enum { ATTACKS = sizeof(attacks) / sizeof(attacks[0]) };
@@ -412,7 +456,7 @@ int main(int argc, char **argv)
         if (only != NULL && strcmp(only, attacks[i].name) != 0)
             continue;
         run(i); /* what is made once is made now */
-        stress_totals(&before);
+        stress_settled(&before);
         run(i);
         stress_same(&before);
         printf("stress_hostile: %s\n", attacks[i].name);

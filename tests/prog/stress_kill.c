@@ -239,7 +239,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return strcmp(argv[1], "server") == 0 ? server() : client();
     attack(4); /* what is made once is made now */
-    stress_totals(&before);
+    stress_settled(&before);
     attack(stress_option("count", 100));
     stress_same(&before);
     test_mark("STRESS: kills ok");

@@ -342,7 +342,7 @@ int main(int argc, char **argv)
     handle_t job = stress_job(),
              proc = stress_spawn("test/stress_syscall", canary_argv, job, NULL, 0);
     NEED(sys_thread_sleep(50 * MS));
-    stress_totals(&before);
+    stress_settled(&before);
     attack(seed, rounds);
     EXPECT(-EAGAIN, sys_process_status(proc)); /* the canary lives */
     stress_same(&before);
