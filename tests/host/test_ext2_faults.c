@@ -1,11 +1,11 @@
 /*
- * ext2 when things go wrong: each disk request failing in turn, full disks, power cuts, damaged
+ * ext2 when things go wrong: each disk request failing in turn, each allocation of memory, full disks, power cuts, damaged
  * blocks. The caller gets an error and nothing has changed; what is unmounted without an error is
  * clean; nothing crashes or hangs.
  *
  * test_ext2_faults [ROUNDS]: random damage and power cuts, 200 by default.
  *
- * SOURCES: services/fsd/balloc.c services/fsd/cache.c services/fsd/check.c services/fsd/dir.c services/fsd/dirindex.c services/fsd/file.c services/fsd/fs.c services/fsd/inode.c services/fsd/map.c services/fsd/mkfs.c services/fsd/namei.c services/fsd/ramdisk.c services/fsd/super.c services/fsd/txn.c
+ * SOURCES: services/fsd/balloc.c services/fsd/cache.c services/fsd/check.c services/fsd/dir.c services/fsd/dirindex.c services/fsd/file.c services/fsd/fs.c services/fsd/inode.c services/fsd/map.c services/fsd/mkfs.c services/fsd/namei.c services/fsd/ramdisk.c services/fsd/super.c services/fsd/txn.c FLAGS: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
  */
 #include "fs_tour.h"
 
@@ -154,6 +154,65 @@ static void test_requests(struct image *base, bool write, bool on, int err)
     CHECK(false, "it never ends");
 }
 
+/* ---- Failing allocations ------------------------------------------------------------------- */
+
+static long allocations, fail_allocation;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static bool allocation_fails(void)
+{
+    return fail_allocation && ++allocations == fail_allocation;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return allocation_fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return allocation_fails() ? NULL : __real_realloc(old, size);
+}
+
+static void test_memory(struct image *base)
+{
+    long mounts = 0;
+    for (long n = 1; n < 1000; n++) {
+        struct image *im = image_copy(base);
+        struct outcome o = { .allowed = -ENOMEM };
+        allocations = 0;
+        fail_allocation = n;
+        struct fs *fs = image_mount(im, 128);
+        mounts += fs != NULL;
+        if (fs)
+            workload(fs, &o);
+        bool met = allocations >= n;
+        fail_allocation = 0;
+        CHECK(fs || !strcmp(image_reason, "out of memory") || !image_reason[0] ||
+                  strstr(image_reason, "root"),
+              "allocation %ld: %s", n, image_reason);
+        if (fs) {
+            CHECK(o.unexpected == 0 && as_expected(fs, &o), "allocation %ld", n);
+            CHECK(fs_unmount(fs) == 0 && image_is_clean(im), "allocation %ld", n);
+        }
+        image_free(im);
+        if (!met)
+            break;
+    }
+    CHECK(mounts > 10, "%ld", mounts);
+}
+
 /* ---- Full disks ---------------------------------------------------------------------------- */
 
 static void test_full(struct image *base)
@@ -286,6 +345,7 @@ int main(int argc, char **argv)
     test_requests(base, true, false, -ENOSPC);
     test_requests(base, false, false, -EIO);
     test_requests(base, true, true, -EIO);
+    test_memory(base);
     test_full(base);
     test_power_cuts(base, rounds > 200 ? 1 : 3);
     image_free(base);
