@@ -17,6 +17,7 @@ _Static_assert(sizeof(struct send_item) + IPC_DATA_MAX <= PAGE_SIZE, "kmalloc gi
 #define END_AT_ONCE 16
 
 static uint64_t queued_messages; /* [a] */
+static uint64_t calls;           /* [a] ever made */
 
 uint64_t ipc_message_count(void)
 {
@@ -387,7 +388,7 @@ status_t endpoint_call(struct session *session, int64_t timeout)
     if (session->revoked) {
         st = -EPIPE;
     } else {
-        s->generation++;
+        s->generation = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
         s->session = session;
         s->ep = ep;
         s->item.kind = ITEM_CALL;

@@ -69,7 +69,7 @@ struct msg_slot {
     struct shm *page;            /* [I] holds a reference */
     struct thread *thread;       /* [I] the owner */
     uint32_t index;              /* [I] in the table of slots */
-    uint64_t generation;         /* [e] of the call under way */
+    uint64_t generation;         /* [e] of the call under way; no two calls have the same */
     enum call_state state;       /* [e] of ep */
     struct endpoint *ep;         /* [e] while in a call; the session's */
     struct session *session;     /* caller's reference for the time of the call */
@@ -108,11 +108,12 @@ int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uint
 void ipc_init(void);
 /* Make the calling thread's buffer if it has none; its user address. */
 status_t msg_slot_make(uintptr_t *user_addr) MUST_CHECK;
+#define MSG_INDEX_BITS 20
 /* The slot whose call, received on ep (locked) and not answered yet, has that token; or NULL. */
 struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token);
 static inline uint64_t msg_token(const struct msg_slot *s)
 {
-    return s->generation << 16 | s->index;
+    return s->generation << MSG_INDEX_BITS | s->index;
 }
 /*
  * Read header and handles of the calling thread's buffer, once: what is sent is what was checked.

@@ -4,15 +4,13 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 
-#define SLOTS_MAX   65536u
+#define SLOTS_MAX   (1u << MSG_INDEX_BITS) /* more than threads fit into memory: nobody can use them up */
 #define SLOTS_CHUNK 512u /* pointers in a page */
 
 static struct {
     struct spinlock lock;
     struct msg_slot **chunks[SLOTS_MAX / SLOTS_CHUNK]; /* [lock] */
-    uint32_t count;                                    /* [lock] numbers given so far */
     uint32_t free_hint;                                /* [lock] no free number below it */
-    uint64_t made;                                     /* [lock] slots ever */
 } slots = {.lock = SPINLOCK_INIT(RANK_WAITQ)};
 
 static struct msg_slot **slot_cell(uint32_t index)
@@ -33,7 +31,6 @@ static status_t number_slot(struct msg_slot *s)
             continue;
         *slot_cell(i) = s;
         s->index = i;
-        s->generation = ++slots.made << 20; /* a number's next owner never repeats a token */
         slots.free_hint = i + 1;
         st = OK;
         break;
@@ -77,8 +74,6 @@ static void slot_destroy(struct thread *t)
     *slot_cell(s->index) = NULL;
     if (s->index < slots.free_hint)
         slots.free_hint = s->index;
-    if (s->generation >> 20 > slots.made)
-        slots.made = s->generation >> 20;
     spin_unlock(&slots.lock);
     slot_free(s);
 }
