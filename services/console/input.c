@@ -153,6 +153,8 @@ void input_consume(struct input *in, size_t used)
         if (!in->raw && (c == '\n' || c == EOF_MARK))
             in->lines--;
     }
+    if (in->count == 0)
+        in->head = 0; /* a person's typing stays in one page */
 }
 
 void input_set_raw(struct input *in, bool raw)

@@ -4,9 +4,14 @@ import re
 
 
 def measure(sh):
+    """Counts of kernel objects, and KiB of the kernel and of all processes but fsd, which fills its cache."""
     text = sh.ok("free")
-    used = int(re.search(r"memory +\d+ +(\d+)", text).group(1))
-    return used, re.search(r"objects: (.*)", text).group(1)
+    sizes = {"kernel": int(re.search(r"memory +\d+ +\d+ +\d+ +(\d+)", text).group(1))}
+    for line in sh.ok("ps").splitlines()[1:]:
+        fields = line.split()
+        if fields[-1] not in ("ps", "fsd"):
+            sizes[fields[-1]] = int(fields[5])
+    return re.search(r"objects: (.*)", text).group(1), sizes
 
 
 def test_nothing_is_left_behind(shell, rounds, make_disk):
@@ -15,9 +20,10 @@ def test_nothing_is_left_behind(shell, rounds, make_disk):
                 "sh -c 'echo a; false'", "cp /list /copy; rm /copy", "svc", "kill -9 999999"]
     for command in commands * 3:
         sh.run(command)
-    used, objects = measure(sh)
+    objects, sizes = measure(sh)
     for command in commands * rounds(10, 200):
         sh.run(command)
-    used_after, objects_after = measure(sh)
+    objects_after, sizes_after = measure(sh)
     assert objects_after == objects
-    assert used_after <= used + 64, f"{used_after - used} KiB more after many programs"
+    for name, size in sizes.items():
+        assert sizes_after[name] <= size + 16, f"{name} grew from {size} to {sizes_after[name]} KiB"
