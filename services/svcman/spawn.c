@@ -164,22 +164,22 @@ static int take_handles(struct loader *l, struct service *client)
     return l->root < 0 ? l->root : 0;
 }
 
-/* Paths are looked up through our own session on /. */
+/* Paths are looked up through our own session on /, a new one whenever fsd's endpoint is a new one. */
 static int have_root(void)
 {
-    static bool done;
+    static handle_t endpoint = HANDLE_NONE;
     struct service *files = service_find("fsd");
     handle_t session;
     int st;
 
-    if (done)
+    if (files != NULL && files->endpoint == endpoint && endpoint != HANDLE_NONE)
         return 0;
     session = files != NULL ? service_connect(files, BADGE_CLIENT) : -EAGAIN;
     if (session < 0)
         return session;
     st = root_set(session);
     (void)sys_handle_close(session);
-    done = st == 0;
+    endpoint = st == 0 ? files->endpoint : HANDLE_NONE;
     return st;
 }
 
@@ -204,7 +204,7 @@ int spawn_begin(struct service *client, const struct ipc_call *call, const char 
         st = thread_start(&l->thread, loader_main, l, 0);
     }
     if (st != 0) {
-        l->fds[0] = l->fds[1] = l->fds[2] = HANDLE_NONE;        /* the caller closes them */
+        l->fds[0] = l->fds[1] = l->fds[2] = HANDLE_NONE; /* the caller closes them */
         release(l);
     }
     return st;
