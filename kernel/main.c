@@ -69,17 +69,19 @@ static void start_first_process(void)
 {
     struct first_handle h[16];
     size_t n = 0;
-    struct shm *initrd = boot.initrd_size ? shm_create_contiguous(boot.initrd_phys, boot.initrd_size) : NULL;
+    struct shm *initrd =
+        boot.initrd_size ? shm_create_contiguous(boot.initrd_phys, boot.initrd_size) : NULL;
     if (!initrd)
         panic(PANIC_BOOT, "no initrd: the loader gave no second module");
-    h[n++] = (struct first_handle){START_ROOT_JOB, &job_root()->obj, RIGHT_ALL};
-    h[n++] = (struct first_handle){START_LOG, system_log(), RIGHT_ALL};
-    h[n++] = (struct first_handle){START_MACHINE, system_machine(), RIGHT_ALL};
-    h[n++] = (struct first_handle){START_INITRD, &initrd->obj, RIGHT_READ | RIGHT_DUP | RIGHT_TRANSFER};
-    h[n++] = (struct first_handle){START_SERIAL, serial_device(), RIGHT_ALL};
+    h[n++] = (struct first_handle){ START_ROOT_JOB, &job_root()->obj, RIGHT_ALL };
+    h[n++] = (struct first_handle){ START_LOG, system_log(), RIGHT_ALL };
+    h[n++] = (struct first_handle){ START_MACHINE, system_machine(), RIGHT_ALL };
+    h[n++] = (struct first_handle){ START_INITRD, &initrd->obj,
+                                    RIGHT_READ | RIGHT_DUP | RIGHT_TRANSFER };
+    h[n++] = (struct first_handle){ START_SERIAL, serial_device(), RIGHT_ALL };
     struct blk *b;
     for (unsigned i = 0; n < ARRAY_SIZE(h) && (b = blk_device(i)); i++)
-        h[n++] = (struct first_handle){START_BLK, &b->obj, RIGHT_ALL};
+        h[n++] = (struct first_handle){ START_BLK, &b->obj, RIGHT_ALL };
     process_start_first("bin/svcman", phys_to_virt(boot.initrd_phys), boot.initrd_size, h, n);
     object_put(&initrd->obj);
 }
@@ -90,11 +92,13 @@ static void start(void *arg)
     char test[64] = "", nonce[80] = "";
     (void)arg;
     bool testing = cmdline_get(boot.cmdline, "test", test, sizeof test);
-    if (cmdline_get(boot.cmdline, "nonce", nonce + strlen(" nonce="), sizeof nonce - strlen(" nonce=")))
+    if (cmdline_get(boot.cmdline, "nonce", nonce + strlen(" nonce="),
+                    sizeof nonce - strlen(" nonce=")))
         memcpy(nonce, " nonce=", strlen(" nonce="));
     dev_init(&acpi);
     kernel_reclaim_loader(&boot);
-    system_init(boot.cmdline, testing, frames_of((uintptr_t)(kernel_end - kernel_start)), frames_of(boot.initrd_size));
+    system_init(boot.cmdline, testing, frames_of((uintptr_t)(kernel_end - kernel_start)),
+                frames_of(boot.initrd_size));
     if (!strcmp(test, "blk"))
         blk_announce(nonce);
     else

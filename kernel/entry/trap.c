@@ -15,11 +15,12 @@ static const struct {
     const char *name;
     uint32_t signal; /* of Linux, for the exit status */
 } exceptions[32] = {
-    [VEC_DE] = {"DE", 8},  [VEC_DB] = {"DB", 5},  [VEC_NMI] = {"NMI", 7}, [VEC_BP] = {"BP", 5},
-    [VEC_OF] = {"OF", 11}, [VEC_BR] = {"BR", 11}, [VEC_UD] = {"UD", 4},   [VEC_NM] = {"NM", 11},
-    [VEC_DF] = {"DF", 7},  [VEC_TS] = {"TS", 11}, [VEC_NP] = {"NP", 11},  [VEC_SS] = {"SS", 11},
-    [VEC_GP] = {"GP", 11}, [VEC_PF] = {"PF", 11}, [VEC_MF] = {"MF", 8},   [VEC_AC] = {"AC", 7},
-    [VEC_MC] = {"MC", 7},  [VEC_XM] = {"XM", 8},
+    [VEC_DE] = { "DE", 8 },  [VEC_DB] = { "DB", 5 },  [VEC_NMI] = { "NMI", 7 },
+    [VEC_BP] = { "BP", 5 },  [VEC_OF] = { "OF", 11 }, [VEC_BR] = { "BR", 11 },
+    [VEC_UD] = { "UD", 4 },  [VEC_NM] = { "NM", 11 }, [VEC_DF] = { "DF", 7 },
+    [VEC_TS] = { "TS", 11 }, [VEC_NP] = { "NP", 11 }, [VEC_SS] = { "SS", 11 },
+    [VEC_GP] = { "GP", 11 }, [VEC_PF] = { "PF", 11 }, [VEC_MF] = { "MF", 8 },
+    [VEC_AC] = { "AC", 7 },  [VEC_MC] = { "MC", 7 },  [VEC_XM] = { "XM", 8 },
 };
 
 static bool (*trap_hook)(struct trap_frame *f);
@@ -37,12 +38,14 @@ static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
     else
         kprintf("TRAP: %s rip=0x%lx\n", name, f->rip);
     if (f->vector == VEC_DF && kstack_guard_hit(address))
-        panic_at(PANIC_DOUBLE_FAULT, f->rip, f->rbp, "kernel stack overflow (address 0x%lx)", address);
+        panic_at(PANIC_DOUBLE_FAULT, f->rip, f->rbp, "kernel stack overflow (address 0x%lx)",
+                 address);
     uint64_t code = f->vector == VEC_DF    ? PANIC_DOUBLE_FAULT
                     : f->vector == VEC_NMI ? PANIC_NMI
                     : f->vector == VEC_MC  ? PANIC_MACHINE_CHECK
                                            : PANIC_TRAP;
-    panic_at(code, f->rip, f->rbp, "%s in the kernel err=0x%lx addr=0x%lx rsp=0x%lx", name, f->error, address, f->rsp);
+    panic_at(code, f->rip, f->rbp, "%s in the kernel err=0x%lx addr=0x%lx rsp=0x%lx", name,
+             f->error, address, f->rsp);
 }
 
 /* A program's fault ends the program; the thread dies on its way back to user mode. */
@@ -54,8 +57,8 @@ static void user_fault(const struct trap_frame *f, uintptr_t address, status_t w
     if (why == -ENOMEM)
         signal = 7; /* SIGBUS: a touch that no frame could be found for */
     if (!thread_killed(current_thread()))
-        kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name, name, address, f->rip,
-                why == -ENOMEM ? " (out of memory)" : "");
+        kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name,
+                name, address, f->rip, why == -ENOMEM ? " (out of memory)" : "");
     process_kill(p, signal);
 }
 
@@ -100,7 +103,8 @@ void trap_handle(struct trap_frame *f)
         return;
     else if (f->vector == VEC_PF)
         page_fault(f);
-    else if (trap_from_user(f) && f->vector != VEC_NMI && f->vector != VEC_MC && f->vector != VEC_DF)
+    else if (trap_from_user(f) && f->vector != VEC_NMI && f->vector != VEC_MC &&
+             f->vector != VEC_DF)
         user_fault(f, 0, OK);
     else
         kernel_fault(f, f->vector == VEC_DF ? read_cr2() : 0);

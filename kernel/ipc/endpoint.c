@@ -27,7 +27,7 @@ uint64_t ipc_message_count(void)
 /* Objects to let go of once no lock is held, linked through nothing: a handful is all one step can free. */
 struct trash {
     struct send_item *sends; /* linked by item.node.next */
-    struct list sessions;    /* struct session.closed.node, each with a reference to drop */
+    struct list sessions; /* struct session.closed.node, each with a reference to drop */
 };
 
 /* ---- queueing ---- */
@@ -130,7 +130,7 @@ static struct session *session_from(struct tree_node *n)
  */
 static bool end_some(struct endpoint *ep, bool all, uint64_t *from, uint64_t to)
 {
-    struct trash trash = {.sessions = LIST_INIT(trash.sessions)};
+    struct trash trash = { .sessions = LIST_INIT(trash.sessions) };
     unsigned left = END_AT_ONCE;
     spin_lock(&ep->lock);
     struct tree_node *n = tree_floor(&ep->sessions, *from), *next;
@@ -174,7 +174,7 @@ void endpoint_reset(struct endpoint *ep)
     end_incarnation(ep, false);
 }
 
-static const struct object_ops endpoint_ops = {endpoint_destroy, endpoint_last_handle};
+static const struct object_ops endpoint_ops = { endpoint_destroy, endpoint_last_handle };
 
 struct endpoint *endpoint_create(void)
 {
@@ -206,7 +206,7 @@ static void session_last_handle(struct object *o)
     spin_unlock(&s->ep->lock);
 }
 
-static const struct object_ops session_ops = {session_destroy, session_last_handle};
+static const struct object_ops session_ops = { session_destroy, session_last_handle };
 
 struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep)
 {
@@ -253,7 +253,7 @@ status_t session_signal(struct endpoint *ep, uint64_t id, uint32_t clear, uint32
 
 status_t session_revoke(struct endpoint *ep, uint64_t id)
 {
-    struct trash trash = {.sessions = LIST_INIT(trash.sessions)};
+    struct trash trash = { .sessions = LIST_INIT(trash.sessions) };
     spin_lock(&ep->lock);
     struct session *s = session_from(tree_find(&ep->sessions, id));
     if (s)
@@ -266,7 +266,8 @@ status_t session_revoke(struct endpoint *ep, uint64_t id)
 /* ---- sending ---- */
 
 /* A message with what the slot's buffer holds; the cargo is used up. NULL: out of memory. */
-static struct send_item *make_send(struct session *s, const struct msg_slot *slot, const struct ipc_cargo *cargo)
+static struct send_item *make_send(struct session *s, const struct msg_slot *slot,
+                                   const struct ipc_cargo *cargo)
 {
     struct send_item *m = kmalloc(sizeof *m + cargo->len);
     struct ipc_cargo *c = m && cargo->nhandles ? kmalloc(sizeof *c) : NULL;
@@ -411,7 +412,8 @@ status_t endpoint_call(struct session *session, int64_t timeout)
 /* ---- receiving ---- */
 
 /* Fill the receiver's header; data and handles are the caller's business. */
-static void fill(struct ipc_msg *buf, uint32_t type, const struct session *s, uint64_t token, uint32_t len)
+static void fill(struct ipc_msg *buf, uint32_t type, const struct session *s, uint64_t token,
+                 uint32_t len)
 {
     buf->type = type;
     buf->len = len;
@@ -431,7 +433,8 @@ struct delivery {
     struct session *closed;
 };
 
-static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *buf, struct delivery *d)
+static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *buf,
+                      struct delivery *d)
 {
     if (s->item.kind == ITEM_CANCEL) {
         fill(buf, IPC_CANCEL, s->session, msg_token(s), 0);
@@ -464,17 +467,14 @@ static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery 
     (void)wait_wake_one(&m->session->senders, 0);
 }
 
-static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf, struct delivery *d)
+static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf,
+                 struct delivery *d)
 {
     dequeue(ep, item);
     switch (item->kind) {
     case ITEM_CALL:
-    case ITEM_CANCEL:
-        take_call(ep, CONTAINER(item, struct msg_slot, item), buf, d);
-        break;
-    case ITEM_SEND:
-        take_send(CONTAINER(item, struct send_item, item), buf, d);
-        break;
+    case ITEM_CANCEL: take_call(ep, CONTAINER(item, struct msg_slot, item), buf, d); break;
+    case ITEM_SEND: take_send(CONTAINER(item, struct send_item, item), buf, d); break;
     case ITEM_CLOSED:
         d->closed = CONTAINER(item, struct session, closed);
         d->closed->revoked = true;
@@ -502,13 +502,15 @@ static void finish_delivery(struct delivery *d, struct ipc_msg *buf)
 status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout)
 {
     struct msg_slot *own = current_thread()->msg;
-    struct delivery d = {0};
+    struct delivery d = { 0 };
     if (!own)
         return -ENOBUFS;
     uint64_t deadline = deadline_from(timeout);
     spin_lock(&ep->lock);
     while (list_empty(&ep->queue)) {
-        int st = ep->dead ? -EPIPE : wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
+        int st = ep->dead ? -EPIPE
+                 : wait   ? wait_sleep(&ep->receivers, &ep->lock, deadline)
+                          : -EAGAIN;
         if (st < 0) {
             spin_unlock(&ep->lock);
             return st;
@@ -553,37 +555,41 @@ status_t endpoint_reply(struct endpoint *ep, uint64_t token)
 }
 
 /* One piece within a page's size: bounce is kernel memory of a page. */
-static status_t bulk_piece(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr, size_t *n, bool to_caller,
-                           void *bounce)
+static status_t bulk_piece(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr,
+                           size_t *n, bool to_caller, void *bounce)
 {
     status_t st = OK;
-    if (to_caller && (st = copy_from_user(bounce, (struct user_in){addr}, *n)) != OK)
+    if (to_caller && (st = copy_from_user(bounce, (struct user_in){ addr }, *n)) != OK)
         return st;
     spin_lock(&ep->lock);
     struct msg_slot *s = msg_slot_received(ep, token);
     if (!s) {
         st = -ESRCH;
     } else {
-        uint64_t size = to_caller ? s->out_len : s->in_len, base = to_caller ? s->out_addr : s->in_addr;
+        uint64_t size = to_caller ? s->out_len : s->in_len,
+                 base = to_caller ? s->out_addr : s->in_addr;
         *n = offset < size ? min_u64(*n, size - offset) : 0;
         struct aspace *as = s->thread->aspace;
         uint64_t floor = this_cpu()->frame_floor;
-        this_cpu()->frame_floor = s->thread->frame_floor; /* pages of the caller come out of the caller's share */
+        this_cpu()->frame_floor =
+            s->thread->frame_floor; /* pages of the caller come out of the caller's share */
         if (*n && __builtin_add_overflow(base, offset, &base))
             st = -EREMOTEIO;
         else if (*n)
-            st = to_caller ? vm_write_foreign(as, base, bounce, *n, false) : vm_read_foreign(as, base, bounce, *n);
+            st = to_caller ? vm_write_foreign(as, base, bounce, *n, false)
+                           : vm_read_foreign(as, base, bounce, *n);
         this_cpu()->frame_floor = floor;
         if (st != OK)
             st = -EREMOTEIO;
     }
     spin_unlock(&ep->lock);
     if (st == OK && !to_caller)
-        st = copy_to_user((struct user_out){addr}, bounce, *n);
+        st = copy_to_user((struct user_out){ addr }, bounce, *n);
     return st;
 }
 
-int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr, size_t len, bool to_caller)
+int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr,
+                      size_t len, bool to_caller)
 {
     size_t done = 0;
     status_t st = OK;

@@ -100,7 +100,8 @@ status_t endpoint_call(struct session *s, int64_t timeout) MUST_CHECK;
 status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout) MUST_CHECK;
 status_t endpoint_reply(struct endpoint *ep, uint64_t token) MUST_CHECK;
 /* Copy between the server's memory and the bulk buffers of the caller of token; bytes copied or an error. */
-int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr, size_t len, bool to_caller);
+int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr,
+                      size_t len, bool to_caller);
 
 /* ---- message buffers (msg.c) ---- */
 

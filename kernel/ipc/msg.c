@@ -4,14 +4,15 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 
-#define SLOTS_MAX   (1u << MSG_INDEX_BITS) /* more than threads fit into memory: nobody can use them up */
+#define SLOTS_MAX \
+    (1u << MSG_INDEX_BITS) /* more than threads fit into memory: nobody can use them up */
 #define SLOTS_CHUNK 512u /* pointers in a page */
 
 static struct {
     struct spinlock lock;
     struct msg_slot **chunks[SLOTS_MAX / SLOTS_CHUNK]; /* [lock] */
     uint32_t free_hint;                                /* [lock] no free number below it */
-} slots = {.lock = SPINLOCK_INIT(RANK_WAITQ)};
+} slots = { .lock = SPINLOCK_INIT(RANK_WAITQ) };
 
 static struct msg_slot **slot_cell(uint32_t index)
 {
@@ -46,7 +47,8 @@ struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
     spin_lock(&slots.lock);
     struct msg_slot *s = slots.chunks[index / SLOTS_CHUNK] ? *slot_cell(index) : NULL;
     /* A slot in a call of this endpoint can't leave it while the endpoint is locked; any other is not looked into. */
-    if (s && (__atomic_load_n(&s->ep, __ATOMIC_RELAXED) != ep || s->state != CALL_RECEIVED || msg_token(s) != token))
+    if (s && (__atomic_load_n(&s->ep, __ATOMIC_RELAXED) != ep || s->state != CALL_RECEIVED ||
+              msg_token(s) != token))
         s = NULL;
     spin_unlock(&slots.lock);
     return s;
@@ -56,7 +58,8 @@ struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
 static void slot_free(struct msg_slot *s)
 {
     /* When no memory is left to take the page out of the address space it stays there until the process ends. */
-    if (s->user_addr && !thread_killed(s->thread) && vm_unmap(s->thread->aspace, s->user_addr, PAGE_SIZE) != OK)
+    if (s->user_addr && !thread_killed(s->thread) &&
+        vm_unmap(s->thread->aspace, s->user_addr, PAGE_SIZE) != OK)
         s->user_addr = 0;
     if (s->page)
         object_put(&s->page->obj);
@@ -103,7 +106,10 @@ status_t msg_slot_make(uintptr_t *user_addr)
     status_t st = frame ? OK : -ENOMEM;
     if (st == OK) {
         s->buf = phys_to_virt(frame);
-        struct vm_map_args a = {.len = PAGE_SIZE, .prot = VM_READ | VM_WRITE, .max_prot = VM_READ | VM_WRITE, .shm = s->page};
+        struct vm_map_args a = { .len = PAGE_SIZE,
+                                 .prot = VM_READ | VM_WRITE,
+                                 .max_prot = VM_READ | VM_WRITE,
+                                 .shm = s->page };
         st = vm_map(t->aspace, &a, &s->user_addr);
     }
     if (st == OK)

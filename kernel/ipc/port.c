@@ -101,7 +101,7 @@ static void last_handle(struct object *o)
             thread_yield(); /* to whoever is at it */
 }
 
-static const struct object_ops ops = {destroy, last_handle};
+static const struct object_ops ops = { destroy, last_handle };
 
 struct port *port_create(void)
 {
@@ -129,8 +129,8 @@ static struct registration *find(struct port *p, handle_t h)
 
 static bool can_wait(uint32_t type)
 {
-    return type == OBJ_JOB || type == OBJ_PROCESS || type == OBJ_THREAD || type == OBJ_ENDPOINT || type == OBJ_SESSION ||
-           type == OBJ_TIMER || type == OBJ_BLK || type == OBJ_SERIAL;
+    return type == OBJ_JOB || type == OBJ_PROCESS || type == OBJ_THREAD || type == OBJ_ENDPOINT ||
+           type == OBJ_SESSION || type == OBJ_TIMER || type == OBJ_BLK || type == OBJ_SERIAL;
 }
 
 /* Put r on its port unless there is one for the same handle. */
@@ -156,8 +156,14 @@ status_t port_add(struct port *p, handle_t h, uint32_t events, uint64_t token)
         object_put(obj);
         return st;
     }
-    *r = (struct registration){.refs = 1, .watch = {.events = events, .fire = fire}, .link = {.closed = handle_closed},
-                               .port = p, .obj = obj, .process = process_current(), .handle = h, .token = token};
+    *r = (struct registration){ .refs = 1,
+                                .watch = { .events = events, .fire = fire },
+                                .link = { .closed = handle_closed },
+                                .port = p,
+                                .obj = obj,
+                                .process = process_current(),
+                                .handle = h,
+                                .token = token };
     list_init(&r->watch.node);
     list_init(&r->ready_node);
     list_init(&r->port_node);
@@ -190,7 +196,9 @@ int port_wait(struct port *p, struct port_event *events, unsigned n, uint64_t de
     unsigned count = 0;
     spin_lock(&p->lock);
     while (list_empty(&p->ready)) {
-        int st = p->closed ? -EBADF : deadline ? wait_sleep(&p->waiters, &p->lock, deadline) : -ETIMEDOUT;
+        int st = p->closed  ? -EBADF
+                 : deadline ? wait_sleep(&p->waiters, &p->lock, deadline)
+                            : -ETIMEDOUT;
         if (st < 0) {
             spin_unlock(&p->lock);
             return st;
@@ -198,7 +206,7 @@ int port_wait(struct port *p, struct port_event *events, unsigned n, uint64_t de
     }
     for (struct list *node; count < n && (node = list_pop(&p->ready)); count++) {
         struct registration *r = LIST_ENTRY(node, struct registration, ready_node);
-        events[count] = (struct port_event){.token = r->token, .events = r->pending};
+        events[count] = (struct port_event){ .token = r->token, .events = r->pending };
         r->pending = 0;
     }
     spin_unlock(&p->lock);

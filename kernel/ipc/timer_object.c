@@ -24,7 +24,7 @@ static void destroy(struct object *o)
     kfree(t);
 }
 
-static const struct object_ops ops = {.destroy = destroy};
+static const struct object_ops ops = { .destroy = destroy };
 
 struct timer_object *timer_object_create(void)
 {

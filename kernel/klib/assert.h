@@ -4,10 +4,10 @@
 
 #include "klib/panic.h"
 
-#define ASSERT(c)                                                      \
-    do {                                                               \
-        if (__builtin_expect(!(c), 0))                                 \
-            panic(PANIC_ASSERT, "%s:%d: %s", __FILE__, __LINE__, #c);  \
+#define ASSERT(c)                                                     \
+    do {                                                              \
+        if (__builtin_expect(!(c), 0))                                \
+            panic(PANIC_ASSERT, "%s:%d: %s", __FILE__, __LINE__, #c); \
     } while (0)
 
 #endif

@@ -8,7 +8,7 @@ static struct {
     char text[KLOG_SIZE]; /* [lock] byte at position p lies at p % KLOG_SIZE */
     uint64_t end;         /* [lock] position after the newest byte */
     bool dying;
-} klog = {.lock = SPINLOCK_INIT(RANK_LOG)};
+} klog = { .lock = SPINLOCK_INIT(RANK_LOG) };
 
 void klog_write(const char *text, size_t n)
 {

@@ -8,7 +8,7 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(l) {&(l), &(l)}
+#define LIST_INIT(l) { &(l), &(l) }
 
 static inline void list_init(struct list *l)
 {
@@ -47,7 +47,8 @@ static inline struct list *list_pop(struct list *head)
 
 #define LIST_ENTRY(node, type, member) CONTAINER(node, type, member)
 /* The body may delete n. */
-#define LIST_FOR(n, head) \
-    for (struct list *n = (head)->next, *n##_next = n->next; n != (head); n = n##_next, n##_next = n->next)
+#define LIST_FOR(n, head)                                                 \
+    for (struct list *n = (head)->next, *n##_next = n->next; n != (head); \
+         n = n##_next, n##_next = n->next)
 
 #endif

@@ -36,7 +36,8 @@ void panic(uint64_t code, const char *fmt, ...)
     va_start(ap, fmt);
     kvsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    die(code, (uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0), text);
+    die(code, (uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0),
+        text);
 }
 
 void panic_at(uint64_t code, uintptr_t rip, uintptr_t rbp, const char *fmt, ...)

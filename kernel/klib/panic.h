@@ -22,7 +22,8 @@ enum panic_code {
 
 void panic(uint64_t code, const char *fmt, ...) NORETURN PRINTF(2, 3);
 /* The same with the registers of a trap: the backtrace starts there. */
-void panic_at(uint64_t code, uintptr_t rip, uintptr_t rbp, const char *fmt, ...) NORETURN PRINTF(4, 5);
+void panic_at(uint64_t code, uintptr_t rip, uintptr_t rbp, const char *fmt, ...) NORETURN
+    PRINTF(4, 5);
 /* Reset the machine after a panic instead of stopping. */
 void panic_set_reboot(void (*reset)(void));
 

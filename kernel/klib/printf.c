@@ -33,7 +33,8 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, si
         put(o, ' ');
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool upper, bool negative)
+static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool upper,
+                       bool negative)
 {
     const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char text[24];
@@ -53,7 +54,7 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
 
 static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
 {
-    *s = (struct spec){.precision = -1};
+    *s = (struct spec){ .precision = -1 };
     for (; *f == '-' || *f == '0'; f++)
         *(*f == '-' ? &s->left : &s->zero) = true;
     if (*f == '*') {
@@ -80,12 +81,13 @@ static void put_string(struct out *o, const struct spec *s, const char *text)
 {
     if (!text)
         text = "(null)";
-    put_padded(o, s, text, s->precision >= 0 ? strnlen(text, (size_t)s->precision) : strlen(text), ' ');
+    put_padded(o, s, text, s->precision >= 0 ? strnlen(text, (size_t)s->precision) : strlen(text),
+               ' ');
 }
 
 int kvsnprintf(char *buf, size_t size, const char *f, va_list list)
 {
-    struct out o = {buf, size, 0};
+    struct out o = { buf, size, 0 };
     struct spec s;
     va_list ap;
     va_copy(ap, list);

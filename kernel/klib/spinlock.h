@@ -42,7 +42,7 @@ struct spinlock {
     uint64_t flags;     /* RFLAGS from before; belongs to the holder */
 };
 
-#define SPINLOCK_INIT(r) {.rank = (r)}
+#define SPINLOCK_INIT(r) { .rank = (r) }
 
 static inline void spin_init(struct spinlock *l, enum lock_rank rank)
 {

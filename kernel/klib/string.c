@@ -128,7 +128,8 @@ uint64_t str_to_u64(const char *s, const char **end)
         s += 2;
     }
     for (; (d = digit(*s)) < base; s++)
-        if (__builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v))
+        if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
+            __builtin_add_overflow(v, (uint64_t)d, &v))
             v = UINT64_MAX;
     if (end)
         *end = s;

@@ -16,7 +16,8 @@ static uint64_t priority(const struct tree_node *n)
     return x ^ (x >> 27);
 }
 
-static void replace_child(struct tree *t, struct tree_node *parent, struct tree_node *old, struct tree_node *new)
+static void replace_child(struct tree *t, struct tree_node *parent, struct tree_node *old,
+                          struct tree_node *new)
 {
     if (!parent)
         t->root = new;

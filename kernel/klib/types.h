@@ -17,15 +17,15 @@ enum { OK = 0 };
 
 typedef uint64_t paddr_t; /* physical address in bytes */
 
-#define MUST_CHECK __attribute__((warn_unused_result))
-#define NORETURN   __attribute__((noreturn))
+#define MUST_CHECK   __attribute__((warn_unused_result))
+#define NORETURN     __attribute__((noreturn))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define PACKED     __attribute__((packed))
-#define ALIGNED(n) __attribute__((aligned(n)))
-#define UNUSED     __attribute__((unused))
+#define PACKED       __attribute__((packed))
+#define ALIGNED(n)   __attribute__((aligned(n)))
+#define UNUSED       __attribute__((unused))
 
 #define ARRAY_SIZE(a)      (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
+#define CONTAINER(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
 #define LIKELY(x)          __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)        __builtin_expect(!!(x), 0)
 

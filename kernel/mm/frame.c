@@ -17,7 +17,7 @@ static struct {
     uint64_t cursor, cursor_end; /* fresh frames whose entries are mapped */
     struct frame *free;
     uint64_t total, free_count;
-} frames = {.lock = SPINLOCK_INIT(RANK_FRAME)};
+} frames = { .lock = SPINLOCK_INIT(RANK_FRAME) };
 
 void frame_add_range(paddr_t base, uint64_t length)
 {
@@ -61,7 +61,8 @@ static bool open_chunk(unsigned r)
     pte_t *slot = pt_slot(kernel_root(), entries, 0, take_from_chunk, NULL);
     paddr_t page = slot ? take_from_chunk(NULL) : 0;
     if (!page) {
-        frames.free_count -= frames.cursor_end - frames.cursor; /* a scrap too small to hold its own entries */
+        frames.free_count -=
+            frames.cursor_end - frames.cursor; /* a scrap too small to hold its own entries */
         frames.cursor = frames.cursor_end;
         return false;
     }
@@ -94,7 +95,7 @@ paddr_t frame_alloc(void)
     }
     spin_unlock(&frames.lock);
     if (number)
-        *((struct frame *)FRAMEDB_BASE + number) = (struct frame){0};
+        *((struct frame *)FRAMEDB_BASE + number) = (struct frame){ 0 };
     return number << PAGE_SHIFT;
 }
 
@@ -166,7 +167,7 @@ paddr_t frame_alloc_zeroed(void)
 struct frame_totals frame_totals(void)
 {
     spin_lock(&frames.lock);
-    struct frame_totals t = {frames.total, frames.free_count};
+    struct frame_totals t = { frames.total, frames.free_count };
     spin_unlock(&frames.lock);
     return t;
 }

@@ -5,13 +5,14 @@
 #include "klib/string.h"
 #include "mm/frame.h"
 
-static const uint16_t sizes[] = {16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 672, 1024, 1360, 2048, 4096};
+static const uint16_t sizes[] = { 16,  32,  48,  64,   96,   128,  192, 256,
+                                  384, 512, 672, 1024, 1360, 2048, 4096 };
 #define CLASSES ARRAY_SIZE(sizes)
 
 static struct {
     struct spinlock lock;
     struct frame *partial[CLASSES]; /* slabs with a free object, linked by next and prev */
-} heap = {.lock = SPINLOCK_INIT(RANK_HEAP)};
+} heap = { .lock = SPINLOCK_INIT(RANK_HEAP) };
 
 static void link_partial(struct frame *f)
 {

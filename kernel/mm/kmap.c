@@ -13,8 +13,9 @@ static struct {
     uintptr_t next_stack, next_device;
     uintptr_t free_stack; /* tops of free mapped stacks, linked through their highest word */
     unsigned free_count;  /* how many they are */
-    uint64_t free_slot;   /* number + 1 of a slot without pages; they are linked through their guard's absent entry */
-} kmap = {.lock = SPINLOCK_INIT(RANK_KMAP), .next_stack = KMAP_BASE, .next_device = DEVICE_AREA};
+    uint64_t
+        free_slot; /* number + 1 of a slot without pages; they are linked through their guard's absent entry */
+} kmap = { .lock = SPINLOCK_INIT(RANK_KMAP), .next_stack = KMAP_BASE, .next_device = DEVICE_AREA };
 
 static paddr_t table_frame(void *arg)
 {
@@ -50,7 +51,7 @@ static pte_t *stack_entry(uintptr_t va)
 /* Map the pages of a stack at va, or none. */
 static bool map_stack(uintptr_t va)
 {
-    paddr_t pages[STACK_PAGES] = {0};
+    paddr_t pages[STACK_PAGES] = { 0 };
     pte_t *e[STACK_PAGES];
     if (!stack_entry(va - PAGE_SIZE))
         return false;
@@ -88,7 +89,8 @@ static pte_t *slot_link(uint64_t slot)
 /* A stack in a slot that had one before, or in a fresh one. */
 static uintptr_t new_stack(void)
 {
-    uint64_t slot = kmap.free_slot ? kmap.free_slot - 1 : (kmap.next_stack - KMAP_BASE) / STACK_SLOT;
+    uint64_t slot =
+        kmap.free_slot ? kmap.free_slot - 1 : (kmap.next_stack - KMAP_BASE) / STACK_SLOT;
     uintptr_t base = KMAP_BASE + slot * STACK_SLOT;
     if (base + STACK_SLOT > DEVICE_AREA || !map_stack(base + PAGE_SIZE))
         return 0;

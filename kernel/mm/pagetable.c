@@ -5,11 +5,12 @@
 #include "mm/frame.h"
 #include "x86/cpu.h"
 
-extern char kernel_start[], text_start[], text_end[], rodata_start[], rodata_end[], data_start[], kernel_end[];
+extern char kernel_start[], text_start[], text_end[], rodata_start[], rodata_end[], data_start[],
+    kernel_end[];
 
 #define LOW_RESERVED 0x10000u /* below: real-mode data and room to start other CPUs */
-#define GIB (1ull << 30)
-#define MIB2 (1ull << 21)
+#define GIB          (1ull << 30)
+#define MIB2         (1ull << 21)
 
 static paddr_t root; /* [I] after kernel_paging_init */
 
@@ -18,7 +19,8 @@ static struct {
     paddr_t next, end;
     uint32_t entry; /* in the boot memory map */
 } early;
-static uint64_t table_hhdm; /* where tables are reached: the loader's direct map until ours is loaded */
+static uint64_t
+    table_hhdm; /* where tables are reached: the loader's direct map until ours is loaded */
 
 static pte_t *table(paddr_t p)
 {
@@ -113,7 +115,8 @@ static void map_direct(paddr_t at, paddr_t end)
         pte_t *e = pt_slot(root, va, 2, early_frame, NULL);
         if (*e & PTE_LARGE) {
             at = align_down(at, GIB) + GIB;
-        } else if (cpu_features.page1g && !*e && !(at & (GIB - 1)) && end - at >= GIB && !overlaps_constant(at, GIB)) {
+        } else if (cpu_features.page1g && !*e && !(at & (GIB - 1)) && end - at >= GIB &&
+                   !overlaps_constant(at, GIB)) {
             *e = at | flags | PTE_LARGE;
             at += GIB;
         } else if (!overlaps_constant(at, MIB2)) {
@@ -196,8 +199,8 @@ void kernel_reclaim_loader(const struct boot_info *bi)
 {
     for (uint32_t i = 0; i < bi->memmap_count; i++) {
         const struct boot_mem *m = &bi->memmap[i];
-        if ((m->type == BOOT_MEM_LOADER || m->type == BOOT_MEM_ACPI_RECLAIM) && m->base >= LOW_RESERVED &&
-            m->base + m->length <= HHDM_MAX)
+        if ((m->type == BOOT_MEM_LOADER || m->type == BOOT_MEM_ACPI_RECLAIM) &&
+            m->base >= LOW_RESERVED && m->base + m->length <= HHDM_MAX)
             frame_add_range(m->base, m->length);
     }
 }

@@ -14,7 +14,7 @@ static void destroy(struct object *o)
     kfree(s);
 }
 
-static const struct object_ops object_ops = {.destroy = destroy};
+static const struct object_ops object_ops = { .destroy = destroy };
 
 static struct shm *make(uint64_t pages, const struct shm_ops *ops)
 {
@@ -71,7 +71,7 @@ static void anon_release(struct shm *s)
     kfree(s->tables);
 }
 
-static const struct shm_ops anon_ops = {anon_page, anon_release};
+static const struct shm_ops anon_ops = { anon_page, anon_release };
 
 struct shm *shm_create(uint64_t size)
 {
@@ -92,7 +92,7 @@ static void contiguous_release(struct shm *s)
     (void)s;
 }
 
-static const struct shm_ops contiguous_ops = {contiguous_page, contiguous_release};
+static const struct shm_ops contiguous_ops = { contiguous_page, contiguous_release };
 
 struct shm *shm_create_contiguous(paddr_t base, uint64_t size)
 {

@@ -28,9 +28,10 @@ struct shm {
     struct spinlock maps_lock;   /* m */
     struct list mappings;        /* [m] struct region.shm_node */
     struct spinlock lock;        /* s */
-    paddr_t ***tables;           /* [s] two levels of 512 page addresses each below the root; anonymous objects */
-    paddr_t base;                /* [I] contiguous objects */
-    uint64_t resident;           /* [s] pages made so far */
+    paddr_t **
+        *tables; /* [s] two levels of 512 page addresses each below the root; anonymous objects */
+    paddr_t base; /* [I] contiguous objects */
+    uint64_t resident; /* [s] pages made so far */
 };
 
 /* An object of zero pages, filled on demand; size in bytes is rounded up. NULL: too big, 0, or out of memory. */

@@ -28,11 +28,11 @@ status_t user_probe_out(struct user_out dst, size_t n) MUST_CHECK;
 
 static inline struct user_in user_in_at(struct user_in u, size_t offset)
 {
-    return (struct user_in){u.addr + offset};
+    return (struct user_in){ u.addr + offset };
 }
 static inline struct user_out user_out_at(struct user_out u, size_t offset)
 {
-    return (struct user_out){u.addr + offset};
+    return (struct user_out){ u.addr + offset };
 }
 /* Whether [addr, addr+n) lies in the user half. */
 static inline bool user_range_ok(uintptr_t addr, size_t n)

@@ -129,7 +129,9 @@ static uintptr_t drop_pages(struct region *r)
             continue;
         }
         pte_t *e = pt_slot(as->root, va, 0, NULL, NULL);
-        pte_t *end = e + min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (r->end - va) >> PAGE_SHIFT), left);
+        pte_t *end =
+            e +
+            min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (r->end - va) >> PAGE_SHIFT), left);
         left -= (unsigned)(end - e);
         for (; e < end; e++, va += PAGE_SIZE) {
             if (!*e)
@@ -152,7 +154,8 @@ static pte_t prot_bits(uint32_t prot)
 {
     if (!(prot & VM_READ))
         return 0;
-    return PTE_PRESENT | PTE_USER | (prot & VM_WRITE ? PTE_WRITE : 0) | (prot & VM_EXEC ? 0 : PTE_NX);
+    return PTE_PRESENT | PTE_USER | (prot & VM_WRITE ? PTE_WRITE : 0) |
+           (prot & VM_EXEC ? 0 : PTE_NX);
 }
 
 /* Bring a page of r in; the lock is held. Returns its entry, NULL when memory is out. */
@@ -308,7 +311,8 @@ static status_t check_map(const struct vm_map_args *a)
         return -EINVAL;
     if (a->fixed && !range_valid(a->addr, a->len))
         return -EINVAL;
-    if (a->shm && ((a->offset & PAGE_MASK) || a->offset > shm_size_of(a->shm) || a->len > shm_size_of(a->shm) - a->offset))
+    if (a->shm && ((a->offset & PAGE_MASK) || a->offset > shm_size_of(a->shm) ||
+                   a->len > shm_size_of(a->shm) - a->offset))
         return -EINVAL;
     return OK;
 }
@@ -323,7 +327,9 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
         return -ENOMEM;
     spin_lock(&as->lock);
     bool room = as->region_count < REGIONS_MAX;
-    uintptr_t va = !room ? 0 : a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0) : place(as, a);
+    uintptr_t va = !room      ? 0
+                   : a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0)
+                              : place(as, a);
     if (va) {
         r->node.key = va;
         r->end = va + a->len;
@@ -348,9 +354,10 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
 }
 
 /* Cut regions so that none crosses addr or addr+len, or -ENOMEM. spare[2]: memory or NULL, used or left. */
-static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len, struct region *spare[2])
+static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len,
+                            struct region *spare[2])
 {
-    uintptr_t ends[2] = {addr, addr + len};
+    uintptr_t ends[2] = { addr, addr + len };
     for (int i = 0; i < 2; i++) {
         struct region *r = region_at(as, ends[i]);
         if (r && start_of(r) != ends[i] && (!spare[i] || as->region_count + 2 > REGIONS_MAX))
@@ -383,7 +390,7 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
 {
     if (!range_valid(addr, len))
         return -EINVAL;
-    struct region *spare[2] = {region_new(as, 0, 0), region_new(as, 0, 0)}, *r = NULL;
+    struct region *spare[2] = { region_new(as, 0, 0), region_new(as, 0, 0) }, *r = NULL;
     spin_lock(&as->lock);
     status_t st = cut_at_ends(as, addr, len, spare);
     if (st == OK && addr < as->hint && addr >= MMAP_BASE)
@@ -438,7 +445,7 @@ status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t pr
     prot = effective(prot);
     if (!range_valid(addr, len) || (prot & ~PROT_MASK) || ((prot & VM_WRITE) && (prot & VM_EXEC)))
         return -EINVAL;
-    struct region *spare[2] = {region_new(as, 0, 0), region_new(as, 0, 0)};
+    struct region *spare[2] = { region_new(as, 0, 0), region_new(as, 0, 0) };
     spin_lock(&as->lock);
     status_t st = check_protect(as, addr, len, prot);
     if (st == OK)
@@ -486,7 +493,8 @@ void aspace_destroy(struct aspace *as)
 
 /* ---- memory of others ---- */
 
-static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bool write, bool ignore_prot)
+static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bool write,
+                        bool ignore_prot)
 {
     char *at = buf;
     if (!user_range_ok(va, n))
@@ -496,7 +504,8 @@ static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bo
         status_t st = OK;
         spin_lock(&as->lock);
         struct region *r = region_at(as, va);
-        if (!r || !(ignore_prot || (r->prot & (write ? VM_WRITE : VM_READ))) || (ignore_prot && r->shm))
+        if (!r || !(ignore_prot || (r->prot & (write ? VM_WRITE : VM_READ))) ||
+            (ignore_prot && r->shm))
             st = -EFAULT;
         pte_t *e = st == OK ? bring_in(r, align_down(va, PAGE_SIZE)) : NULL;
         if (e) {
@@ -520,7 +529,8 @@ status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n)
     return foreign(as, va, dst, n, false, false);
 }
 
-status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n, bool ignore_prot)
+status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n,
+                          bool ignore_prot)
 {
     return foreign(as, va, (void *)(uintptr_t)src, n, true, ignore_prot);
 }

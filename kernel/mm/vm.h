@@ -69,6 +69,7 @@ status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
 /* Copy between kernel memory and an address space that need not be current. -EFAULT: not mapped with that access. */
 status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n) MUST_CHECK;
 /* ignore_prot: write whatever the region's protection says (loaders). */
-status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n, bool ignore_prot) MUST_CHECK;
+status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n,
+                          bool ignore_prot) MUST_CHECK;
 
 #endif

@@ -2,7 +2,7 @@
 #include "object/object.h"
 
 #define OBJECT_TYPES 16
-#define ALWAYS (EV_HUP | EV_ERR)
+#define ALWAYS       (EV_HUP | EV_ERR)
 
 static uint64_t counts[OBJECT_TYPES]; /* [a] */
 

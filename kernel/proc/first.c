@@ -35,7 +35,8 @@ static const void *cpio_find(const char *archive, uint64_t size, const char *pat
     for (uint64_t at = 0; at + CPIO_HEADER <= size;) {
         const char *h = archive + at;
         uint64_t file, name;
-        if (memcmp(h, "070701", 6) || !cpio_field(h, 6, &file) || !cpio_field(h, 11, &name) || name == 0)
+        if (memcmp(h, "070701", 6) || !cpio_field(h, 6, &file) || !cpio_field(h, 11, &name) ||
+            name == 0)
             return NULL;
         uint64_t data = align_up(at + CPIO_HEADER + name, 4);
         if (data > size || file > size - data || h[CPIO_HEADER + name - 1])
@@ -63,7 +64,8 @@ struct elf_segment {
     uint32_t type, flags;
     uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
-_Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_segment) == 56, "ELF-64 object file format");
+_Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_segment) == 56,
+               "ELF-64 object file format");
 enum { ET_DYN = 3, EM_X86_64 = 62, PT_LOAD = 1, PF_X = 1, PF_W = 2 };
 
 static NORETURN void bad_program(const char *path, const char *why)
@@ -77,23 +79,29 @@ static void must(status_t st, const char *path, const char *what)
         bad_program(path, what);
 }
 
-static void load_segment(struct process *p, const char *path, const char *image, uint64_t size, const struct elf_segment *s)
+static void load_segment(struct process *p, const char *path, const char *image, uint64_t size,
+                         const struct elf_segment *s)
 {
     uint64_t start = align_down(LOAD_BASE + s->vaddr, PAGE_SIZE);
-    if (s->filesz > s->memsz || s->offset > size || s->filesz > size - s->offset || s->vaddr > LOAD_BASE || s->memsz > LOAD_BASE)
+    if (s->filesz > s->memsz || s->offset > size || s->filesz > size - s->offset ||
+        s->vaddr > LOAD_BASE || s->memsz > LOAD_BASE)
         bad_program(path, "bad segment");
     uint64_t end = align_up(LOAD_BASE + s->vaddr + s->memsz, PAGE_SIZE);
     uint32_t prot = VM_READ | (s->flags & PF_W ? VM_WRITE : 0) | (s->flags & PF_X ? VM_EXEC : 0);
-    struct vm_map_args a = {.addr = start, .len = end - start, .prot = prot, .max_prot = prot, .fixed = true};
+    struct vm_map_args a = {
+        .addr = start, .len = end - start, .prot = prot, .max_prot = prot, .fixed = true
+    };
     uintptr_t at;
     must(vm_map(p->aspace, &a, &at), path, "segment can't be mapped");
-    must(vm_write_foreign(p->aspace, LOAD_BASE + s->vaddr, image + s->offset, s->filesz, true), path, "no memory");
+    must(vm_write_foreign(p->aspace, LOAD_BASE + s->vaddr, image + s->offset, s->filesz, true),
+         path, "no memory");
 }
 
 static uintptr_t load(struct process *p, const char *path, const char *image, uint64_t size)
 {
     const struct elf_header *h = (const void *)image;
-    if (size < sizeof *h || memcmp(h->ident, "\177ELF\2\1\1", 7) || h->type != ET_DYN || h->machine != EM_X86_64)
+    if (size < sizeof *h || memcmp(h->ident, "\177ELF\2\1\1", 7) || h->type != ET_DYN ||
+        h->machine != EM_X86_64)
         bad_program(path, "not a static-PIE ELF64 program for x86-64");
     if (h->phentsize != sizeof(struct elf_segment) || h->phoff > size ||
         h->phnum > (size - h->phoff) / sizeof(struct elf_segment))
@@ -109,27 +117,42 @@ static uintptr_t load(struct process *p, const char *path, const char *image, ui
 
 /* ---- its stack: System V layout, argv[0] only ---- */
 
-static uintptr_t build_stack(struct process *p, const char *path, const struct start_handle *table, size_t n)
+static uintptr_t build_stack(struct process *p, const char *path, const struct start_handle *table,
+                             size_t n)
 {
-    struct vm_map_args a = {.addr = STACK_TOP - STACK_SIZE, .len = STACK_SIZE, .prot = VM_READ | VM_WRITE,
-                            .max_prot = VM_READ | VM_WRITE, .fixed = true};
+    struct vm_map_args a = { .addr = STACK_TOP - STACK_SIZE,
+                             .len = STACK_SIZE,
+                             .prot = VM_READ | VM_WRITE,
+                             .max_prot = VM_READ | VM_WRITE,
+                             .fixed = true };
     uintptr_t at;
     must(vm_map(p->aspace, &a, &at), path, "no stack");
     uintptr_t strings = STACK_TOP - 64, handles = strings - align_up(n * sizeof *table, 16);
-    char name[64] = {0};
+    char name[64] = { 0 };
     str_copy(name, path, sizeof name);
     must(vm_write_foreign(p->aspace, strings, name, sizeof name, false), path, "no memory");
     must(vm_write_foreign(p->aspace, handles, table, n * sizeof *table, false), path, "no memory");
-    const uint64_t words[] = {1, strings, 0, 0,           /* argc, argv, envp */
-                              6, PAGE_SIZE,               /* AT_PAGESZ */
-                              31, strings,                /* AT_EXECFN */
-                              AT_RUGO_HANDLES, handles, AT_RUGO_NHANDLES, n, 0, 0};
+    const uint64_t words[] = { 1,
+                               strings,
+                               0,
+                               0,           /* argc, argv, envp */
+                               6,
+                               PAGE_SIZE,               /* AT_PAGESZ */
+                               31,
+                               strings,                /* AT_EXECFN */
+                               AT_RUGO_HANDLES,
+                               handles,
+                               AT_RUGO_NHANDLES,
+                               n,
+                               0,
+                               0 };
     uintptr_t sp = align_down(handles - sizeof words, 16);
     must(vm_write_foreign(p->aspace, sp, words, sizeof words, false), path, "no memory");
     return sp;
 }
 
-void process_start_first(const char *path, const void *initrd, uint64_t size, const struct first_handle *h, size_t n)
+void process_start_first(const char *path, const void *initrd, uint64_t size,
+                         const struct first_handle *h, size_t n)
 {
     uint64_t length;
     struct start_handle table[16];
@@ -146,7 +169,7 @@ void process_start_first(const char *path, const void *initrd, uint64_t size, co
         table[i].handle = handle_add(&p->handles, h[i].obj, h[i].rights, 0, 0);
         must(table[i].handle < 0 ? table[i].handle : OK, path, "no memory");
     }
-    struct user_start start = {.entry = load(p, path, image, length)};
+    struct user_start start = { .entry = load(p, path, image, length) };
     start.stack = build_stack(p, path, table, n);
     struct thread *t = process_thread_create(p, &start);
     must(t ? process_thread_start(p, t) : -ENOMEM, path, "no memory");

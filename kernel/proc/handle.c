@@ -81,9 +81,10 @@ void grant_drop(struct grant *g)
 }
 
 /* Empty an entry; what it held is the caller's to let go. The lock is held. */
-static void release(struct handle_table *t, handle_t h, struct handle_entry *e, struct grant *g, struct handle_link **links)
+static void release(struct handle_table *t, handle_t h, struct handle_entry *e, struct grant *g,
+                    struct handle_link **links)
 {
-    *g = (struct grant){e->obj, e->rights};
+    *g = (struct grant){ e->obj, e->rights };
     *links = e->links;
     e->obj = NULL;
     e->links = NULL;
@@ -160,13 +161,16 @@ static handle_t new_high(struct handle_table *t, struct handle_entry **e)
 }
 
 /* Put obj, whose reference and handle count are passed in, into a new entry; what HANDLE_EXACT finds there goes. */
-static handle_t insert(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
+static handle_t insert(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags,
+                       int32_t at)
 {
     struct handle_entry *e = NULL;
-    struct grant old = {0};
+    struct grant old = { 0 };
     struct handle_link *links = NULL;
     spin_lock(&t->lock);
-    handle_t h = t->closed ? -ESRCH : flags & LOW_FLAGS ? new_low(t, flags, at, &e) : new_high(t, &e);
+    handle_t h = t->closed           ? -ESRCH
+                 : flags & LOW_FLAGS ? new_low(t, flags, at, &e)
+                                     : new_high(t, &e);
     if (h >= 0 && e->obj) {
         release(t, h, e, &old, &links);
         t->low_used[h / 64] |= 1ull << (h % 64);
@@ -183,9 +187,11 @@ static handle_t insert(struct handle_table *t, struct object *obj, uint32_t righ
     return h;
 }
 
-handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at)
+handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags,
+                    int32_t at)
 {
-    if ((flags & ~LOW_FLAGS) || flags == LOW_FLAGS || (flags && (at < 0 || at >= (int32_t)HANDLE_FD_MAX)))
+    if ((flags & ~LOW_FLAGS) || flags == LOW_FLAGS ||
+        (flags && (at < 0 || at >= (int32_t)HANDLE_FD_MAX)))
         return -EINVAL;
     object_get(obj);
     object_handle_added(obj);

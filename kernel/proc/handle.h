@@ -9,8 +9,8 @@
 
 #include "object/object.h"
 
-#define HANDLE_CHUNK 128u                 /* entries in one page */
-#define HANDLE_LOW_CHUNKS (HANDLE_FD_MAX / HANDLE_CHUNK)
+#define HANDLE_CHUNK       128u                 /* entries in one page */
+#define HANDLE_LOW_CHUNKS  (HANDLE_FD_MAX / HANDLE_CHUNK)
 #define HANDLE_HIGH_CHUNKS 128u           /* at most 16384 high handles */
 
 struct process;
@@ -56,7 +56,8 @@ void handle_table_destroy(struct handle_table *t);
  * Add a handle to obj (the caller keeps its own reference). flags and at: handle_flags of the ABI.
  * Returns the number, -EMFILE, -ENOMEM, -EINVAL (flags), -ESRCH (table closed).
  */
-handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags, int32_t at) MUST_CHECK;
+handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags,
+                    int32_t at) MUST_CHECK;
 /* The same from a grant, which is used up on success. */
 handle_t handle_add_grant(struct handle_table *t, struct grant *g) MUST_CHECK;
 /* Let go of a grant that was not used. */

@@ -18,7 +18,7 @@ static void destroy(struct object *o)
     kfree(j);
 }
 
-static const struct object_ops ops = {.destroy = destroy};
+static const struct object_ops ops = { .destroy = destroy };
 
 struct job *job_create(struct job *parent, status_t *st)
 {
@@ -150,7 +150,7 @@ static bool list_one(struct process *p, void *arg)
 
 size_t job_list(struct job *j, uint64_t *pids, size_t n)
 {
-    struct listing l = {pids, n, 0};
+    struct listing l = { pids, n, 0 };
     spin_lock(&lock);
     each(j, list_one, &l);
     spin_unlock(&lock);

@@ -32,7 +32,7 @@ static void last_handle(struct object *o)
         process_kill(p, 9);
 }
 
-static const struct object_ops ops = {.destroy = destroy, .last_handle = last_handle};
+static const struct object_ops ops = { .destroy = destroy, .last_handle = last_handle };
 
 struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st)
 {
@@ -203,7 +203,7 @@ void process_init(void)
 
 void process_describe(struct process *p, struct process_info *info)
 {
-    *info = (struct process_info){.pid = p->pid, .ppid = p->ppid, .start_ns = p->start_ns};
+    *info = (struct process_info){ .pid = p->pid, .ppid = p->ppid, .start_ns = p->start_ns };
     str_copy((char *)info->name, p->name, sizeof info->name);
     spin_lock(&p->lock);
     info->state = p->state;

@@ -92,6 +92,7 @@ struct first_handle {
     struct object *obj;
     uint32_t rights;
 };
-void process_start_first(const char *path, const void *initrd, uint64_t size, const struct first_handle *h, size_t n);
+void process_start_first(const char *path, const void *initrd, uint64_t size,
+                         const struct first_handle *h, size_t n);
 
 #endif

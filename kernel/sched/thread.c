@@ -16,7 +16,7 @@ static struct {
     struct spinlock lock;
     struct list threads; /* [lock] ready threads, first to run next */
     bool timed;          /* [lock] the running thread's slice is being timed */
-} ready = {.lock = SPINLOCK_INIT(RANK_RUNQUEUE), .threads = LIST_INIT(ready.threads)};
+} ready = { .lock = SPINLOCK_INIT(RANK_RUNQUEUE), .threads = LIST_INIT(ready.threads) };
 
 static struct thread boot_thread;
 static uint64_t next_id = 1;         /* [a] */
@@ -35,7 +35,7 @@ static void destroy(struct object *o)
     kfree(t);
 }
 
-static const struct object_ops ops = {.destroy = destroy};
+static const struct object_ops ops = { .destroy = destroy };
 
 static void wait_timeout(struct timer *timer)
 {
@@ -73,13 +73,15 @@ struct thread *thread_create_kernel(const char *name, void (*entry)(void *), voi
     return t;
 }
 
-struct thread *thread_create_user(const char *name, struct aspace *as, void (*entry)(void *), void *arg)
+struct thread *thread_create_user(const char *name, struct aspace *as, void (*entry)(void *),
+                                  void *arg)
 {
     struct thread *t = thread_create_kernel(name, entry, arg);
     if (!t)
         return NULL;
     t->aspace = as;
-    t->fpu = kmalloc(fpu_size() <= 1024 ? 1024 : PAGE_SIZE); /* sizes whose slabs are aligned to FPU_ALIGN */
+    t->fpu = kmalloc(
+        fpu_size() <= 1024 ? 1024 : PAGE_SIZE); /* sizes whose slabs are aligned to FPU_ALIGN */
     if (!t->fpu) {
         object_put(&t->obj);
         return NULL;

@@ -36,7 +36,8 @@ struct timer {
     bool in_tree;          /* [timer queue] it stands for its ring there */
     bool armed;            /* [timer queue] */
     uint64_t deadline;     /* ns of clock_ns */
-    void (*fire)(struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
+    void (*fire)(
+        struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
 /* Arm (again) for deadline in ns of clock_ns(). */
@@ -66,18 +67,19 @@ struct thread {
     struct list ready_node;    /* [run queue] */
     struct list process_node;  /* [process] */
     struct list wait_node;     /* [owner of the wait queue] */
-    int wait_result;           /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
-    bool wait_interruptible;   /* [t] a kill ends the sleep */
+    int wait_result; /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
+    bool wait_interruptible; /* [t] a kill ends the sleep */
     struct timer wait_timer;
-    uint64_t cpu_ns, started;  /* time used before, and clock_ns at the last switch to it */
-    uint64_t slice_end;        /* clock_ns */
-    void (*entry)(void *arg);  /* kernel entry */
+    uint64_t cpu_ns, started; /* time used before, and clock_ns at the last switch to it */
+    uint64_t slice_end; /* clock_ns */
+    void (*entry)(void *arg); /* kernel entry */
     void *entry_arg;
     uintptr_t user_entry, user_stack; /* [I] where user mode begins */
-    uint64_t user_arg;         /* [I] */
-    struct msg_slot *msg;      /* [I] once made: message buffer and call state, owned by ipc */
-    struct object *orphans;    /* objects whose last handle it closed, each with a reference (proc/handle.c) */
-    bool burying;              /* it works on that list */
+    uint64_t user_arg; /* [I] */
+    struct msg_slot *msg; /* [I] once made: message buffer and call state, owned by ipc */
+    struct object
+        *orphans; /* objects whose last handle it closed, each with a reference (proc/handle.c) */
+    bool burying; /* it works on that list */
     char name[NAME_LEN];
 };
 #include "sched/thread_offsets.h"
@@ -91,7 +93,8 @@ struct thread *thread_create_kernel(const char *name, void (*entry)(void *), voi
  * A thread of a process (the caller links it into the process and gives thread->process its reference), which begins
  * in the kernel at entry(arg) and goes to user mode from there.
  */
-struct thread *thread_create_user(const char *name, struct aspace *as, void (*entry)(void *), void *arg);
+struct thread *thread_create_user(const char *name, struct aspace *as, void (*entry)(void *),
+                                  void *arg);
 void thread_start(struct thread *t);
 /* End the calling thread. Its maker's reference is not dropped here. */
 void thread_exit(void) NORETURN;
@@ -127,7 +130,8 @@ static inline void wait_queue_init(struct wait_queue *q)
  */
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
 /* As wait_sleep, but a kill does not end the sleep: for work that must be seen to its end (DMA under way). */
-int wait_sleep_uninterruptible(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
+int wait_sleep_uninterruptible(struct wait_queue *q, struct spinlock *lock,
+                               uint64_t deadline) MUST_CHECK;
 /*
  * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.
  * The caller holds a reference or a lock that keeps t alive (being in a queue counts).

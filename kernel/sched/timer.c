@@ -10,16 +10,18 @@
 
 static struct {
     struct spinlock lock;
-    struct tree tree;      /* [lock] armed timers by deadline; of those with the same one only the first */
+    struct tree
+        tree; /* [lock] armed timers by deadline; of those with the same one only the first */
     struct timer *running; /* [lock] its fire is under way */
-    uint64_t programmed;   /* [lock] when the hardware will interrupt; UINT64_MAX: never */
-    uint64_t quiet_until;  /* [lock] no interrupt before, whatever is due */
-    uint64_t slice_end;    /* [lock] when the running thread's slice ends; UINT64_MAX: nobody waits for the CPU */
-} queue = {.lock = SPINLOCK_INIT(RANK_TIMER), .programmed = UINT64_MAX, .slice_end = UINT64_MAX};
+    uint64_t programmed; /* [lock] when the hardware will interrupt; UINT64_MAX: never */
+    uint64_t quiet_until; /* [lock] no interrupt before, whatever is due */
+    uint64_t
+        slice_end; /* [lock] when the running thread's slice ends; UINT64_MAX: nobody waits for the CPU */
+} queue = { .lock = SPINLOCK_INIT(RANK_TIMER), .programmed = UINT64_MAX, .slice_end = UINT64_MAX };
 
 void timer_init(struct timer *t, void (*fire)(struct timer *t))
 {
-    *t = (struct timer){.fire = fire};
+    *t = (struct timer){ .fire = fire };
     list_init(&t->same);
 }
 

@@ -18,7 +18,8 @@ static bool go_to_sleep(struct thread *t, bool interruptible)
     return sleep;
 }
 
-static int sleep_on(struct wait_queue *q, struct spinlock *lock, uint64_t deadline, bool interruptible)
+static int sleep_on(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
+                    bool interruptible)
 {
     struct thread *t = current_thread();
     ASSERT(spin_held(lock));

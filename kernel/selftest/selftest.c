@@ -37,7 +37,8 @@ static void test_boot(void)
     __asm__("mov %%cr4, %0" : "=r"(cr4));
     bool on = (cr0 >> 31) && read_cr3() == kernel_root() && (cr0 & CR0_WP) && (efer & EFER_NXE);
     if (on)
-        kprintf("MM: paging=on cr0=0x%lx cr3=0x%lx cr4=0x%lx efer=0x%lx%s\n", cr0, read_cr3(), cr4, efer, suffix);
+        kprintf("MM: paging=on cr0=0x%lx cr3=0x%lx cr4=0x%lx efer=0x%lx%s\n", cr0, read_cr3(), cr4,
+                efer, suffix);
     kprintf("RUGO: halt ok%s\n", suffix);
     end(on);
 }
@@ -78,7 +79,9 @@ static uint64_t expected_vector;
 /* Print the marker of the exception that was provoked; the instruction at fault ends the scenario, it is not resumed. */
 static bool see_trap(struct trap_frame *f)
 {
-    static const char *const names[] = {[VEC_DE] = "div0", [VEC_BP] = "int3", [VEC_UD] = "ud2", [VEC_GP] = "gp"};
+    static const char *const names[] = {
+        [VEC_DE] = "div0", [VEC_BP] = "int3", [VEC_UD] = "ud2", [VEC_GP] = "gp"
+    };
     if (f->vector != expected_vector)
         return false;
     kprintf("TRAP: %s rip=0x%lx%s\n", names[f->vector], f->rip, suffix);
@@ -100,7 +103,8 @@ static void do_int3(void)
 }
 static void do_div0(void)
 {
-    __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::: "eax", "ecx", "edx");
+    __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::
+                         : "eax", "ecx", "edx");
 }
 static void do_ud2(void)
 {
@@ -108,7 +112,8 @@ static void do_ud2(void)
 }
 static void do_gp(void)
 {
-    __asm__ volatile("mov %0, %%rax; movb (%%rax), %%al" ::"r"(0x8000000000000000ull) : "rax"); /* not canonical */
+    __asm__ volatile("mov %0, %%rax; movb (%%rax), %%al" ::"r"(0x8000000000000000ull)
+                     : "rax"); /* not canonical */
 }
 static void test_int3(void)
 {
@@ -154,7 +159,7 @@ static void test_triple_fault(void)
     struct {
         uint16_t limit;
         uint64_t base;
-    } PACKED none = {0, 0};
+    } PACKED none = { 0, 0 };
     __asm__ volatile("lidt %0; int3" ::"m"(none));
     end(false);
 }
@@ -166,10 +171,10 @@ static struct {
     struct spinlock lock;
     struct wait_queue waiters;
     unsigned count;
-} ticks = {.lock = SPINLOCK_INIT(RANK_WAITQ)};
+} ticks = { .lock = SPINLOCK_INIT(RANK_WAITQ) };
 
-#define TICKS      100u
-#define TICK_NS    1000000u
+#define TICKS   100u
+#define TICK_NS 1000000u
 
 static void tick(struct timer *t)
 {
@@ -219,7 +224,7 @@ static void spin_and_print(void *arg)
 static void test_threads(void)
 {
     struct thread *t[2];
-    static const char names[2] = {'A', 'B'};
+    static const char names[2] = { 'A', 'B' };
     for (int i = 0; i < 2; i++) {
         t[i] = thread_create_kernel(i ? "B" : "A", spin_and_print, (void *)(uintptr_t)&names[i]);
         if (!t[i])
@@ -273,20 +278,20 @@ static const struct {
     void (*run)(void);
     const char *what;
 } scenarios[] = {
-    {"boot", test_boot, "start, show the control registers, end"},
-    {"cmdline", test_cmdline, "print the command line"},
-    {"panic", test_panic, "panic with code="},
-    {"pf", test_pf, "touch addr= with kind=read|write|exec"},
-    {"int3", test_int3, "breakpoint"},
-    {"div0", test_div0, "divide error"},
-    {"ud2", test_ud2, "invalid opcode"},
-    {"gp", test_gp, "general protection"},
-    {"df", test_df, "overflow a kernel stack: double fault"},
-    {"triplefault", test_triple_fault, "reset the CPU"},
-    {"ticks", test_ticks, "a hundred timer interrupts"},
-    {"threads", test_threads, "two threads that never yield"},
-    {"mm.heap", test_memory, "kernel heap gives everything back"},
-    {"list", test_list, "this list, then that of svcman"},
+    { "boot", test_boot, "start, show the control registers, end" },
+    { "cmdline", test_cmdline, "print the command line" },
+    { "panic", test_panic, "panic with code=" },
+    { "pf", test_pf, "touch addr= with kind=read|write|exec" },
+    { "int3", test_int3, "breakpoint" },
+    { "div0", test_div0, "divide error" },
+    { "ud2", test_ud2, "invalid opcode" },
+    { "gp", test_gp, "general protection" },
+    { "df", test_df, "overflow a kernel stack: double fault" },
+    { "triplefault", test_triple_fault, "reset the CPU" },
+    { "ticks", test_ticks, "a hundred timer interrupts" },
+    { "threads", test_threads, "two threads that never yield" },
+    { "mm.heap", test_memory, "kernel heap gives everything back" },
+    { "list", test_list, "this list, then that of svcman" },
 };
 
 static void test_list(void)

@@ -34,7 +34,9 @@ int64_t sys_endpoint_create(uint32_t flags)
     if (flags)
         return -EINVAL;
     struct endpoint *ep = endpoint_create();
-    return ep ? handle_give(&ep->obj, RIGHT_RECV | RIGHT_OWN | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_WAIT) : -ENOMEM;
+    return ep ? handle_give(&ep->obj,
+                            RIGHT_RECV | RIGHT_OWN | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_WAIT)
+              : -ENOMEM;
 }
 
 int64_t sys_endpoint_reset(handle_t h)

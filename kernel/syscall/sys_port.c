@@ -18,7 +18,8 @@ static status_t get_port(handle_t h, uint32_t rights, struct port **p)
 int64_t sys_port_create(void)
 {
     struct port *p = port_create();
-    return p ? handle_give(&p->obj, RIGHT_READ | RIGHT_WRITE | RIGHT_DUP | RIGHT_TRANSFER) : -ENOMEM;
+    return p ? handle_give(&p->obj, RIGHT_READ | RIGHT_WRITE | RIGHT_DUP | RIGHT_TRANSFER)
+             : -ENOMEM;
 }
 
 int64_t sys_port_add(handle_t port, handle_t h, uint32_t events, uint64_t token)
@@ -27,7 +28,8 @@ int64_t sys_port_add(handle_t port, handle_t h, uint32_t events, uint64_t token)
     status_t st = get_port(port, RIGHT_WRITE, &p);
     if (st != OK)
         return st;
-    const uint32_t known = EV_READABLE | EV_WRITABLE | EV_HUP | EV_ERR | EV_EXITED | EV_TIMER | EV_USER0 | EV_USER1;
+    const uint32_t known =
+        EV_READABLE | EV_WRITABLE | EV_HUP | EV_ERR | EV_EXITED | EV_TIMER | EV_USER0 | EV_USER1;
     st = !events || (events & ~known) ? -EINVAL : port_add(p, h, events, token);
     object_put(&p->obj);
     return st;
@@ -76,7 +78,8 @@ int64_t sys_port_wait(handle_t port, struct user_out events, size_t n, int64_t t
 int64_t sys_timer_create(void)
 {
     struct timer_object *t = timer_object_create();
-    return t ? handle_give(&t->obj, RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER) : -ENOMEM;
+    return t ? handle_give(&t->obj, RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER)
+             : -ENOMEM;
 }
 
 int64_t sys_timer_set(handle_t h, int64_t deadline, uint64_t period)

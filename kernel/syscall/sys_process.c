@@ -136,7 +136,8 @@ int64_t sys_job_list(handle_t job, struct user_out pids, size_t n)
     if (st != OK)
         return st;
     uint64_t *list = kmalloc(PAGE_SIZE);
-    size_t count = list ? job_list(j, list, n < room ? n : room) : 0, stored = min_u64(count, min_u64(n, room));
+    size_t count = list ? job_list(j, list, n < room ? n : room) : 0,
+           stored = min_u64(count, min_u64(n, room));
     st = list ? copy_to_user(pids, list, stored * sizeof *list) : -ENOMEM;
     kfree(list);
     object_put(&j->obj);

@@ -17,7 +17,7 @@ static void nothing(struct object *o)
     (void)o; /* static: its maker's reference never goes */
 }
 
-static const struct object_ops ops = {.destroy = nothing};
+static const struct object_ops ops = { .destroy = nothing };
 static struct object log_object, machine_object;
 static struct {
     const char *cmdline;
@@ -72,7 +72,8 @@ int64_t sys_debug_write(handle_t log, struct user_in buf, size_t len)
     return st != OK ? st : (int64_t)n;
 }
 
-int64_t sys_log_read(handle_t log, struct user_out seq, struct user_out buf, size_t len, uint64_t from)
+int64_t sys_log_read(handle_t log, struct user_out seq, struct user_out buf, size_t len,
+                     uint64_t from)
 {
     status_t st = check(log, OBJ_LOG, RIGHT_READ);
     if (st != OK)

@@ -18,7 +18,8 @@ static handle_t spawn(struct process *p, const struct user_start *start)
     return st != OK ? st : h;
 }
 
-int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64_t arg, uintptr_t tls, uint32_t flags)
+int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64_t arg,
+                         uintptr_t tls, uint32_t flags)
 {
     struct process *p;
     status_t st = process_get(proc, RIGHT_MANAGE, &p);
@@ -28,7 +29,7 @@ int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64
         object_put(&p->obj);
         return -EINVAL;
     }
-    struct user_start start = {.entry = entry, .stack = stack, .tls = tls, .arg = arg};
+    struct user_start start = { .entry = entry, .stack = stack, .tls = tls, .arg = arg };
     handle_t h = spawn(p, &start);
     object_put(&p->obj);
     return h;
@@ -38,7 +39,7 @@ int64_t sys_thread_exit(uintptr_t clear)
 {
     uint32_t zero = 0;
     /* A bad address has nobody left to be told. */
-    if (clear && copy_to_user((struct user_out){clear}, &zero, sizeof zero) != OK)
+    if (clear && copy_to_user((struct user_out){ clear }, &zero, sizeof zero) != OK)
         clear = 0;
     process_thread_exit();
 }

@@ -34,7 +34,9 @@ int64_t sys_vm_map(handle_t proc, uintptr_t addr, size_t len, uint32_t prot, uin
     status_t st = get_target(proc, &p);
     if (st != OK)
         return st;
-    struct vm_map_args a = {.addr = addr, .len = len, .prot = prot, .max_prot = PROT_ALL, .fixed = flags & VM_FIXED};
+    struct vm_map_args a = {
+        .addr = addr, .len = len, .prot = prot, .max_prot = PROT_ALL, .fixed = flags & VM_FIXED
+    };
     st = flags & ~VM_FIXED ? -EINVAL : vm_map(p->aspace, &a, &at);
     put_target(p);
     return st != OK ? st : (int64_t)at;
@@ -67,10 +69,13 @@ int64_t sys_shm_create(size_t size, uint32_t flags)
     if (flags || size == 0 || size > SHM_MAX_PAGES << PAGE_SHIFT)
         return -EINVAL;
     struct shm *s = shm_create(size);
-    return s ? handle_give(&s->obj, RIGHT_READ | RIGHT_WRITE | RIGHT_EXEC | RIGHT_DUP | RIGHT_TRANSFER) : -ENOMEM;
+    return s ? handle_give(&s->obj,
+                           RIGHT_READ | RIGHT_WRITE | RIGHT_EXEC | RIGHT_DUP | RIGHT_TRANSFER)
+             : -ENOMEM;
 }
 
-int64_t sys_shm_map(handle_t proc, handle_t shm, uint64_t offset, size_t len, uintptr_t addr, uint32_t prot_flags)
+int64_t sys_shm_map(handle_t proc, handle_t shm, uint64_t offset, size_t len, uintptr_t addr,
+                    uint32_t prot_flags)
 {
     struct process *p;
     struct grant g;
@@ -81,15 +86,21 @@ int64_t sys_shm_map(handle_t proc, handle_t shm, uint64_t offset, size_t len, ui
         return st;
     st = get_target(proc, &p);
     if (st == OK) {
-        struct vm_map_args a = {.addr = addr, .len = len, .prot = prot, .max_prot = g.rights & PROT_ALL, .offset = offset,
-                                .fixed = prot_flags & VM_FIXED, .shm = CONTAINER(g.obj, struct shm, obj)};
+        struct vm_map_args a = { .addr = addr,
+                                 .len = len,
+                                 .prot = prot,
+                                 .max_prot = g.rights & PROT_ALL,
+                                 .offset = offset,
+                                 .fixed = prot_flags & VM_FIXED,
+                                 .shm = CONTAINER(g.obj, struct shm, obj) };
         st = prot_flags & ~(PROT_ALL | VM_FIXED) ? -EINVAL : vm_map(p->aspace, &a, &at);
         put_target(p);
     }
     grant_drop(&g);
     return st != OK ? st : (int64_t)at;
 }
-_Static_assert(RIGHT_READ == VM_READ && RIGHT_WRITE == VM_WRITE && RIGHT_EXEC == VM_EXEC, "rights bound protections");
+_Static_assert(RIGHT_READ == VM_READ && RIGHT_WRITE == VM_WRITE && RIGHT_EXEC == VM_EXEC,
+               "rights bound protections");
 
 int64_t sys_shm_size(handle_t shm)
 {

@@ -126,7 +126,7 @@ static void read_tables(struct acpi_info *info, paddr_t rsdp, map_fn map)
 
 void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
 {
-    *info = (struct acpi_info){0};
+    *info = (struct acpi_info){ 0 };
     for (uint32_t i = 0; i < 16; i++)
         info->isa[i].gsi = i;
     read_tables(info, rsdp, map);

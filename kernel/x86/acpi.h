@@ -5,7 +5,7 @@
 #include "klib/types.h"
 
 struct acpi_info {
-    paddr_t lapic;           /* physical address of the local APICs; 0: no MADT */
+    paddr_t lapic; /* physical address of the local APICs; 0: no MADT */
     uint32_t ioapic_count;
     struct {
         paddr_t address;
@@ -14,15 +14,16 @@ struct acpi_info {
     struct {
         uint32_t gsi;
         bool level, active_low;
-    } isa[16];               /* where each ISA interrupt arrives */
-    uint16_t pm1a, pm1b;     /* PM1 control ports; 0: none */
-    bool s5;                 /* sleep types of \_S5 were found */
+    } isa[16]; /* where each ISA interrupt arrives */
+    uint16_t pm1a, pm1b; /* PM1 control ports; 0: none */
+    bool s5; /* sleep types of \_S5 were found */
     uint8_t s5_a, s5_b;
-    uint16_t reset_port;     /* FADT reset register, if it is an I/O port */
+    uint16_t reset_port; /* FADT reset register, if it is an I/O port */
     uint8_t reset_value;
 };
 
 /* Read the tables through map(phys, length), which returns a kernel pointer or NULL. rsdp may be 0: defaults are filled in then. */
-void acpi_read(struct acpi_info *info, paddr_t rsdp, const void *(*map)(paddr_t at, uint64_t length));
+void acpi_read(struct acpi_info *info, paddr_t rsdp,
+               const void *(*map)(paddr_t at, uint64_t length));
 
 #endif

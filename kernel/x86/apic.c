@@ -5,16 +5,28 @@
 #include "x86/trapframe.h"
 
 enum { /* byte offsets of LAPIC registers */
-    LAPIC_ID = 0x20, LAPIC_TPR = 0x80, LAPIC_EOI = 0xb0, LAPIC_SVR = 0xf0, LAPIC_ISR = 0x100, LAPIC_ESR = 0x280,
-    LAPIC_LVT_CMCI = 0x2f0, LAPIC_LVT_TIMER = 0x320, LAPIC_LVT_THERMAL = 0x330, LAPIC_LVT_PERF = 0x340,
-    LAPIC_LVT_LINT0 = 0x350, LAPIC_LVT_LINT1 = 0x360, LAPIC_LVT_ERROR = 0x370,
-    LAPIC_TIMER_INITIAL = 0x380, LAPIC_TIMER_CURRENT = 0x390, LAPIC_TIMER_DIVIDE = 0x3e0,
+       LAPIC_ID = 0x20,
+       LAPIC_TPR = 0x80,
+       LAPIC_EOI = 0xb0,
+       LAPIC_SVR = 0xf0,
+       LAPIC_ISR = 0x100,
+       LAPIC_ESR = 0x280,
+       LAPIC_LVT_CMCI = 0x2f0,
+       LAPIC_LVT_TIMER = 0x320,
+       LAPIC_LVT_THERMAL = 0x330,
+       LAPIC_LVT_PERF = 0x340,
+       LAPIC_LVT_LINT0 = 0x350,
+       LAPIC_LVT_LINT1 = 0x360,
+       LAPIC_LVT_ERROR = 0x370,
+       LAPIC_TIMER_INITIAL = 0x380,
+       LAPIC_TIMER_CURRENT = 0x390,
+       LAPIC_TIMER_DIVIDE = 0x3e0,
 };
-#define LVT_MASKED    (1u << 16)
-#define SVR_ENABLE    (1u << 8)
-#define DIVIDE_BY_16  3u
-#define APIC_ENABLED  (1u << 11) /* in MSR_APIC_BASE */
-#define APIC_X2       (1u << 10)
+#define LVT_MASKED   (1u << 16)
+#define SVR_ENABLE   (1u << 8)
+#define DIVIDE_BY_16 3u
+#define APIC_ENABLED (1u << 11) /* in MSR_APIC_BASE */
+#define APIC_X2      (1u << 10)
 
 static volatile uint32_t *lapic;
 static uint64_t timer_hz;
@@ -30,19 +42,22 @@ static void lapic_write(unsigned reg, uint32_t v)
 
 void pic_disable(void)
 {
-    static const uint8_t init[][2] = {{0x20, 0x11}, {0xa0, 0x11}, {0x21, 0x20}, {0xa1, 0x28}, {0x21, 0x04},
-                                      {0xa1, 0x02}, {0x21, 0x01}, {0xa1, 0x01}, {0x21, 0xff}, {0xa1, 0xff}};
+    static const uint8_t init[][2] = { { 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, 0x20 },
+                                       { 0xa1, 0x28 }, { 0x21, 0x04 }, { 0xa1, 0x02 },
+                                       { 0x21, 0x01 }, { 0xa1, 0x01 }, { 0x21, 0xff },
+                                       { 0xa1, 0xff } };
     for (size_t i = 0; i < ARRAY_SIZE(init); i++)
         outb(init[i][0], init[i][1]);
 }
 
 void lapic_init(volatile uint32_t *regs)
 {
-    static const uint16_t lvts[] = {LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_PERF,
-                                    LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,   LAPIC_LVT_ERROR};
+    static const uint16_t lvts[] = { LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_PERF,
+                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,   LAPIC_LVT_ERROR };
     lapic = regs;
     uint64_t base = rdmsr(MSR_APIC_BASE);
-    ASSERT(!(base & APIC_X2)); /* a loader that leaves x2APIC on says so in its protocol; ours may not */
+    ASSERT(!(base &
+             APIC_X2)); /* a loader that leaves x2APIC on says so in its protocol; ours may not */
     wrmsr(MSR_APIC_BASE, base | APIC_ENABLED);
     for (size_t i = 0; i < ARRAY_SIZE(lvts); i++)
         lapic_write(lvts[i], LVT_MASKED | VEC_SPURIOUS);
@@ -50,7 +65,8 @@ void lapic_init(volatile uint32_t *regs)
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_SVR, SVR_ENABLE | VEC_SPURIOUS);
     lapic_write(LAPIC_ESR, 0);
-    for (int i = 0; i < 8; i++) /* an interrupt the loader took and never acknowledged would block ours */
+    for (int i = 0; i < 8;
+         i++) /* an interrupt the loader took and never acknowledged would block ours */
         for (int n = 0; n < 32 && lapic_read(LAPIC_ISR + (unsigned)i * 16); n++)
             lapic_eoi();
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
@@ -96,7 +112,7 @@ void lapic_timer_oneshot(uint64_t ns)
 
 /* ---- I/O APIC ---- */
 
-#define IOAPIC_MAX 4
+#define IOAPIC_MAX       4
 #define REDIR_MASKED     (1u << 16)
 #define REDIR_LEVEL      (1u << 15)
 #define REDIR_ACTIVE_LOW (1u << 13)
@@ -132,7 +148,8 @@ status_t ioapic_route(uint32_t gsi, unsigned vector, bool level, bool active_low
             continue;
         uint32_t reg = 0x10 + 2 * (gsi - ioapics[i].first);
         ioapic_write(ioapics[i].regs, reg + 1, lapic_id() << 24);
-        ioapic_write(ioapics[i].regs, reg, vector | (level ? REDIR_LEVEL : 0) | (active_low ? REDIR_ACTIVE_LOW : 0));
+        ioapic_write(ioapics[i].regs, reg,
+                     vector | (level ? REDIR_LEVEL : 0) | (active_low ? REDIR_ACTIVE_LOW : 0));
         return OK;
     }
     return -EINVAL;

@@ -80,7 +80,7 @@ static int64_t days_from_date(int64_t y, unsigned m, unsigned d)
 /* The RTC in UTC; read twice until no update fell in between. */
 static int64_t rtc_seconds(void)
 {
-    static const uint8_t regs[6] = {0, 2, 4, 7, 8, 9};
+    static const uint8_t regs[6] = { 0, 2, 4, 7, 8, 9 };
     unsigned a[6], b[6];
     for (int tries = 0; tries < 10; tries++) {
         bool same = true;

@@ -52,7 +52,8 @@ void cpu_control_init(void)
     cr0 = (cr0 | CR0_WP | CR0_NE | CR0_MP) & ~(CR0_EM | CR0_TS);
     __asm__ volatile("mov %0, %%cr0" ::"r"(cr0));
     cr4 |= CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-    cr4 &= ~CR4_FSGSBASE; /* FS base changes only through thread_set_tls, so a switch need not read it */
+    cr4 &=
+        ~CR4_FSGSBASE; /* FS base changes only through thread_set_tls, so a switch need not read it */
     if (cpu_features.smep)
         cr4 |= CR4_SMEP;
     if (cpu_features.smap)

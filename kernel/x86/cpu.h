@@ -62,36 +62,36 @@ void cpu_features_init(void);
 /* Set CR0, CR4, EFER, XCR0 of the calling CPU for the kernel. */
 void cpu_control_init(void);
 
-#define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
-#define CR0_TS (1ull << 3)
-#define CR0_NE (1ull << 5)
-#define CR0_WP (1ull << 16)
-#define CR4_DE (1ull << 3)
-#define CR4_PGE (1ull << 7)
-#define CR4_OSFXSR (1ull << 9)
-#define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP (1ull << 11)
-#define CR4_FSGSBASE (1ull << 16)
-#define CR4_OSXSAVE (1ull << 18)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
-#define EFER_SCE (1ull << 0)
-#define EFER_LME (1ull << 8)
-#define EFER_NXE (1ull << 11)
-#define MSR_APIC_BASE 0x1bu
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_SFMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
+#define CR0_MP             (1ull << 1)
+#define CR0_EM             (1ull << 2)
+#define CR0_TS             (1ull << 3)
+#define CR0_NE             (1ull << 5)
+#define CR0_WP             (1ull << 16)
+#define CR4_DE             (1ull << 3)
+#define CR4_PGE            (1ull << 7)
+#define CR4_OSFXSR         (1ull << 9)
+#define CR4_OSXMMEXCPT     (1ull << 10)
+#define CR4_UMIP           (1ull << 11)
+#define CR4_FSGSBASE       (1ull << 16)
+#define CR4_OSXSAVE        (1ull << 18)
+#define CR4_SMEP           (1ull << 20)
+#define CR4_SMAP           (1ull << 21)
+#define EFER_SCE           (1ull << 0)
+#define EFER_LME           (1ull << 8)
+#define EFER_NXE           (1ull << 11)
+#define MSR_APIC_BASE      0x1bu
+#define MSR_EFER           0xc0000080u
+#define MSR_STAR           0xc0000081u
+#define MSR_LSTAR          0xc0000082u
+#define MSR_SFMASK         0xc0000084u
+#define MSR_FS_BASE        0xc0000100u
+#define MSR_GS_BASE        0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-#define RFLAGS_TF (1ull << 8)
-#define RFLAGS_IF (1ull << 9)
-#define RFLAGS_DF (1ull << 10)
-#define RFLAGS_NT (1ull << 14)
-#define RFLAGS_AC (1ull << 18)
+#define RFLAGS_TF          (1ull << 8)
+#define RFLAGS_IF          (1ull << 9)
+#define RFLAGS_DF          (1ull << 10)
+#define RFLAGS_NT          (1ull << 14)
+#define RFLAGS_AC          (1ull << 18)
 
 static inline uint64_t irq_save(void)
 {
@@ -169,7 +169,9 @@ static inline void tlb_flush_page(uintptr_t va)
 }
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+    __asm__ volatile("cpuid"
+                     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+                     : "a"(leaf), "c"(sub));
 }
 static inline uint8_t inb(uint16_t port)
 {

@@ -42,12 +42,13 @@ static void idt_init(void)
     for (unsigned v = 0; v < 256; v++) {
         uint64_t at = (uintptr_t)trap_stubs + v * TRAP_STUB_SIZE;
         uint8_t ist = v == VEC_DF ? IST_DF : v == VEC_NMI ? IST_NMI : v == VEC_MC ? IST_MC : 0;
-        idt[v] = (struct gate){.offset_low = (uint16_t)at,
-                               .offset_mid = (uint16_t)(at >> 16),
-                               .offset_high = (uint32_t)(at >> 32),
-                               .selector = SEL_KERNEL_CODE,
-                               .ist = ist,
-                               .type = GATE_INTERRUPT | (v == VEC_BP || v == VEC_OF ? GATE_USER : 0)};
+        idt[v] =
+            (struct gate){ .offset_low = (uint16_t)at,
+                           .offset_mid = (uint16_t)(at >> 16),
+                           .offset_high = (uint32_t)(at >> 32),
+                           .selector = SEL_KERNEL_CODE,
+                           .ist = ist,
+                           .type = GATE_INTERRUPT | (v == VEC_BP || v == VEC_OF ? GATE_USER : 0) };
     }
 }
 
@@ -56,7 +57,8 @@ static void load(const struct cpu_tables *t)
     struct {
         uint16_t limit;
         uint64_t base;
-    } PACKED gdtr = {sizeof t->gdt - 1, (uintptr_t)t->gdt}, idtr = {sizeof idt - 1, (uintptr_t)idt};
+    } PACKED gdtr = { sizeof t->gdt - 1, (uintptr_t)t->gdt },
+             idtr = { sizeof idt - 1, (uintptr_t)idt };
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
                      "lea 1f(%%rip), %%rax\n\t"
@@ -68,9 +70,11 @@ static void load(const struct cpu_tables *t)
                      "mov %3, %%fs\n\t"
                      "mov %3, %%gs\n\t"
                      "lidt %4\n\t"
+                     "lldt %w3\n\t"
                      "ltr %w5"
                      :
-                     : "m"(gdtr), "i"(SEL_KERNEL_CODE), "r"(SEL_KERNEL_DATA), "r"(0), "m"(idtr), "r"(SEL_TSS)
+                     : "m"(gdtr), "i"(SEL_KERNEL_CODE), "r"(SEL_KERNEL_DATA), "r"(0), "m"(idtr),
+                       "r"(SEL_TSS)
                      : "rax", "memory");
 }
 
@@ -87,7 +91,8 @@ void gdt_init(struct cpu *cpu)
     t->gdt[2] = 0x00cf93000000ffff; /* kernel data */
     t->gdt[3] = 0x00cff3000000ffff; /* user data */
     t->gdt[4] = 0x00affb000000ffff; /* user code, 64-bit */
-    t->gdt[5] = (sizeof t->tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+    t->gdt[5] =
+        (sizeof t->tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     t->gdt[6] = base >> 32;
     idt_init();
     load(t);

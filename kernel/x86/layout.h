@@ -9,11 +9,11 @@
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
 
-#define KERNEL_HALF 0xffff800000000000ull
-#define HHDM_BASE   0xffff800000000000ull
-#define HHDM_MAX    (1ull << 45) /* bytes of physical memory that fit */
-#define KMAP_BASE   0xffffc00000000000ull
-#define KMAP_SIZE   (1ull << 38)
+#define KERNEL_HALF  0xffff800000000000ull
+#define HHDM_BASE    0xffff800000000000ull
+#define HHDM_MAX     (1ull << 45) /* bytes of physical memory that fit */
+#define KMAP_BASE    0xffffc00000000000ull
+#define KMAP_SIZE    (1ull << 38)
 #define FRAMEDB_BASE 0xffffd00000000000ull
 
 #endif
