@@ -128,7 +128,7 @@ static void begin_scenario(const char *test)
 
 static int64_t time_left(void)
 {
-    int64_t a = services_next_deadline(), b = shutdown_deadline();
+    int64_t a = services_next_deadline(), b = stop_deadline();
     int64_t next = a < b ? a : b, left;
 
     if (next == INT64_MAX)
@@ -162,7 +162,7 @@ int main(void)
         int64_t n;
 
         services_start();
-        shutdown_step();
+        stop_step();
         n = sys_port_wait(svcman.port, events, EVENTS_MAX, time_left());
         for (int64_t i = 0; i < n; i++)
             handle_event(&events[i]);

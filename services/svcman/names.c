@@ -72,11 +72,7 @@ static int do_restart(void *ctx, const struct ipc_call *call, const char *name)
         return -EACCES;
     if (target == NULL)
         return -ENOENT;
-    if (target->state == SVC_STOPPED || target->state == SVC_FAILED)
-        service_revive(target);
-    else
-        service_kill(target);
-    return 0;
+    return service_restart(target);
 }
 
 static uint32_t power;                  /* what shutdown() asked for */

@@ -284,6 +284,9 @@ static unsigned count_death(struct service *s, int64_t now)
     return n;
 }
 
+static bool restart_wanted(struct service *s);
+static void restart_ended(struct service *s);
+
 /* The first restart comes at once, the next ones after a growing pause. */
 static int64_t restart_delay(unsigned deaths)
 {
@@ -335,9 +338,12 @@ void service_ended(struct service *s)
     close_handle(&s->job);
     if (s->endpoint != HANDLE_NONE)
         (void)sys_endpoint_reset(s->endpoint);
+    bool wanted = restart_wanted(s);
     if (s->stopping || shutdown_running()) {
         s->state = SVC_STOPPED;
         close_handle(&s->endpoint); /* nobody will come to receive what waits there */
+    } else if (wanted) {
+        restart_ended(s);
     } else if (!scenario_ended(s)) {
         decide(s);
     }
@@ -357,49 +363,115 @@ void service_revive(struct service *s)
     services_start();
 }
 
-/* ---- stopping everything ----------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------------------------ */
 
 #define STOP_NS (30 * INT64_C(1000000000))
 
-static struct {
-    void (*finish)(void); /* NULL: no shutdown is under way */
-    struct service *current; /* being stopped */
-    int64_t deadline;
-    struct thread asker; /* waits for the answer to stop() */
+/* A service asked to stop, and the thread that waits for its answer: svcman itself never waits. */
+struct stop {
+    struct service *service; /* NULL: none */
+    int64_t deadline; /* CLOCK_MONOTONIC; INT64_MAX once it was killed */
+    struct thread asker;
     bool asking;
     handle_t session;
-} halt;
+};
+
+static int ask_to_stop(void *arg)
+{
+    return service_stop(*(handle_t *)arg);
+}
+
+static void stop_begin(struct stop *stop, struct service *s)
+{
+    stop->service = s;
+    stop->deadline = sys_time_now(CLOCK_MONOTONIC) + STOP_NS;
+    stop->asking = false;
+    stop->session = HANDLE_NONE;
+    if (s->serves && s->ready)
+        stop->session = service_connect(s, BADGE_SUPERVISOR);
+    if (stop->session >= 0)
+        stop->asking = thread_start(&stop->asker, ask_to_stop, &stop->session, 0) == 0;
+    if (!stop->asking)
+        service_kill(s);
+}
+
+/* Kill what did not stop in time. */
+static void stop_expire(struct stop *stop)
+{
+    if (stop->service == NULL || sys_time_now(CLOCK_MONOTONIC) < stop->deadline)
+        return;
+    say("SVC: %s does not stop and is killed", stop->service->name);
+    stop->deadline = INT64_MAX;
+    service_kill(stop->service);
+}
+
+/* It has ended. */
+static void stop_finish(struct stop *stop)
+{
+    int st = 0;
+
+    if (stop->asking && thread_join(&stop->asker, &st) == 0 && st != 0)
+        say("SVC: %s did not stop well: %s", stop->service->name, strerror(-st));
+    close_handle(&stop->session);
+    stop->service = NULL;
+}
+
+/* ---- restarting one ------------------------------------------------------------------------------------ */
+
+static struct stop again = { .session = HANDLE_NONE };
+
+int service_restart(struct service *s)
+{
+    if (again.service == s)
+        return 0;
+    if (again.service != NULL || shutdown_running())
+        return -EAGAIN;
+    if (s->state == SVC_RUNNING)
+        stop_begin(&again, s);
+    else
+        service_revive(s);
+    return 0;
+}
+
+/* Whether a service that has ended was to be restarted; asked once. */
+static bool restart_wanted(struct service *s)
+{
+    bool wanted = again.service == s;
+
+    if (wanted)
+        stop_finish(&again);
+    return wanted;
+}
+
+/* Its end is no accident, and counts as none. */
+static void restart_ended(struct service *s)
+{
+    s->state = SVC_WAITING;
+    s->restart_at = sys_time_now(CLOCK_MONOTONIC);
+    say("SVC: %s stopped, restart %u", s->name, ++s->restarts);
+}
+
+/* ---- stopping everything ------------------------------------------------------------------------------- */
+
+static struct {
+    void (*finish)(void); /* NULL: no shutdown is under way */
+    struct stop stop;
+} halt = { .stop = { .session = HANDLE_NONE } };
 
 bool shutdown_running(void)
 {
     return halt.finish != NULL;
 }
 
-int64_t shutdown_deadline(void)
+int64_t stop_deadline(void)
 {
-    return halt.current != NULL ? halt.deadline : INT64_MAX;
-}
+    int64_t next = INT64_MAX;
 
-/* In a thread: a service that never answers must not hold up svcman itself. */
-static int ask_to_stop(void *arg)
-{
-    return service_stop(*(handle_t *)arg);
-}
-
-static void begin_stop(struct service *s)
-{
-    halt.current = s;
-    halt.deadline = sys_time_now(CLOCK_MONOTONIC) + STOP_NS;
-    halt.asking = false;
-    s->stopping = true;
-    if (s->serves && s->ready)
-        halt.session = service_connect(s, BADGE_SUPERVISOR);
-    else
-        halt.session = HANDLE_NONE;
-    if (halt.session >= 0)
-        halt.asking = thread_start(&halt.asker, ask_to_stop, &halt.session, 0) == 0;
-    if (!halt.asking)
-        service_kill(s);
+    if (halt.stop.service != NULL)
+        next = halt.stop.deadline;
+    if (again.service != NULL && again.deadline < next)
+        next = again.deadline;
+    return next;
 }
 
 /* The service that was started last among those that run. */
@@ -414,44 +486,29 @@ static struct service *last_started(void)
     return last;
 }
 
-/* The current one has ended. */
-static void finish_stop(void)
+void stop_step(void)
 {
-    int st = 0;
-
-    if (halt.asking && thread_join(&halt.asker, &st) == 0 && st != 0)
-        say("SVC: %s did not stop well: %s", halt.current->name, strerror(-st));
-    close_handle(&halt.session);
-    halt.current = NULL;
-}
-
-void shutdown_step(void)
-{
+    stop_expire(&again);
     if (!shutdown_running())
         return;
     for (;;) {
-        if (halt.current != NULL && halt.current->proc != HANDLE_NONE) {
-            if (sys_time_now(CLOCK_MONOTONIC) >= halt.deadline) {
-                say("SVC: %s does not stop and is killed", halt.current->name);
-                halt.deadline = INT64_MAX;
-                service_kill(halt.current);
-            }
+        if (halt.stop.service != NULL && halt.stop.service->proc != HANDLE_NONE) {
+            stop_expire(&halt.stop);
             return;
         }
-        if (halt.current != NULL)
-            finish_stop();
+        if (halt.stop.service != NULL)
+            stop_finish(&halt.stop);
         struct service *next = last_started();
         if (next == NULL)
             break;
-        begin_stop(next);
+        next->stopping = true;
+        stop_begin(&halt.stop, next);
     }
     halt.finish();
 }
 
 void shutdown_begin(void (*finish)(void))
 {
-    if (shutdown_running())
-        return;
-    halt.finish = finish;
-    halt.session = HANDLE_NONE;
+    if (!shutdown_running())
+        halt.finish = finish;
 }

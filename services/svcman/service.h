@@ -139,8 +139,15 @@ const char *status_text(uint32_t status, char *out, size_t size);
  */
 void shutdown_begin(void (*finish)(void));
 bool shutdown_running(void);
+/*
+ * Ask a service to stop, as at the end of the machine, and start it again when it has; one that does not run is
+ * started. -EAGAIN: another one is being restarted, or the machine is ending.
+ */
+int service_restart(struct service *s);
+
 /* A service has ended, or time has passed. */
-void shutdown_step(void);
-int64_t shutdown_deadline(void); /* INT64_MAX: none */
+void stop_step(void);
+/* When stop_step() has something to do by time alone; INT64_MAX: never. */
+int64_t stop_deadline(void);
 
 #endif

@@ -76,6 +76,6 @@
 #define tolower        rugo_tolower
 #define toupper        rugo_toupper
 #define __NO_CTYPE     1 /* no macros and inline functions of these in the host's header */
-#define strtod rugo_strtod
-#define strtof rugo_strtof
-#define atof rugo_atof
+#define strtod         rugo_strtod
+#define strtof         rugo_strtof
+#define atof           rugo_atof
