@@ -160,23 +160,33 @@ static int check_name(struct check *c, struct ext2_inode *dir, const struct ext2
     return 0;
 }
 
+static int check_entries(struct check *c, struct ext2_inode *dir, struct buf *b)
+{
+    int err = 0;
+    for (uint32_t off = 0; !err && off < c->fs->block_size;) {
+        const struct ext2_dirent *de = ext2_dirent_at(dir, b, off);
+        if (!de)
+            return unsafe(c, "directory", (uint32_t)dir->vn.ino);
+        err = check_name(c, dir, de);
+        off += get16(de->rec_len);
+    }
+    return err;
+}
+
 static int check_directory(struct check *c, struct ext2_inode *dir)
 {
     struct ext2_fs *fs = c->fs;
-    int err = 0;
-    for (uint64_t n = 0; n < dir->core.size >> fs->block_bits && !err; n++) {
+    for (uint64_t n = 0; n < dir->core.size >> fs->block_bits; n++) {
         struct buf *b;
-        err = ext2_dir_block(dir, n, &b);
-        for (uint32_t off = 0; !err && off < fs->block_size;) {
-            const struct ext2_dirent *de = ext2_dirent_at(dir, b, off);
-            err = de ? check_name(c, dir, de) : unsafe(c, "directory", (uint32_t)dir->vn.ino);
-            if (!err)
-                off += get16(de->rec_len);
-        }
-        if (err != -EIO)
-            buf_put(&fs->cache, b);
+        int err = ext2_dir_block(dir, n, &b);
+        if (err)
+            return err == -EUCLEAN ? unsafe(c, "directory", (uint32_t)dir->vn.ino) : err;
+        err = check_entries(c, dir, b);
+        buf_put(&fs->cache, b);
+        if (err)
+            return err;
     }
-    return err;
+    return 0;
 }
 
 static int check_names(struct check *c)

@@ -494,6 +494,18 @@ static void test_state(void)
     CHECK(fs_unmount(again) == 0 && cut->writes == 0);
     image_free(cut);
 
+    cut = image_copy(im);                       /* the root has a hole, or leads nowhere */
+    for (int i = 0; i < 2; i++) {
+        image_save(cut, "image");
+        CHECK(run("debugfs -w -R 'sif / block[0] %d' image", i * 99999) == 0);
+        image_free(cut);
+        cut = image_load("image");
+        again = image_mount(cut, 300);
+        CHECK(again && fs_read_only(again) && strstr(image_reason, "damaged"), "%s", image_reason);
+        CHECK(fs_unmount(again) == 0 && cut->writes == 0);
+    }
+    image_free(cut);
+
     CHECK(fs_settle(fs) == 0 && im->data[1024 + 58] == 1 && image_is_clean(im));
     CHECK(put_file(fs, "h", "x", 1) == 1 && fs_sync(fs) == 0 && im->data[1024 + 58] == 0);
     finish(fs, im);
