@@ -72,10 +72,14 @@ void pt_share_kernel(paddr_t new_root)
 static uint64_t free_tables(paddr_t at, int level, unsigned count)
 {
     uint64_t freed = 1;
-    if (level > 0)
-        for (unsigned i = 0; i < count; i++)
-            if (table(at)[i] & PTE_PRESENT)
-                freed += free_tables(table(at)[i] & PTE_ADDR, level - 1, PTES_PER_TABLE);
+    const pte_t *t = table(at);
+    for (unsigned i = 0; level > 0 && i < count; i += 4) {
+        if (!(t[i] | t[i + 1] | t[i + 2] | t[i + 3])) /* most of a table is empty */
+            continue;
+        for (unsigned k = i; k < i + 4; k++)
+            if (t[k] & PTE_PRESENT)
+                freed += free_tables(t[k] & PTE_ADDR, level - 1, PTES_PER_TABLE);
+    }
     frame_free(at);
     return freed;
 }

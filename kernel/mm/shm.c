@@ -59,15 +59,18 @@ static paddr_t anon_page(struct shm *s, uint64_t index)
 
 static void anon_release(struct shm *s)
 {
-    for (unsigned i = 0; s->tables && i < FANOUT; i++) {
-        for (unsigned j = 0; s->tables[i] && j < FANOUT; j++) {
-            for (unsigned k = 0; s->tables[i][j] && k < FANOUT; k++)
-                if (s->tables[i][j][k])
-                    frame_free(s->tables[i][j][k]);
-            kfree(s->tables[i][j]);
-        }
-        kfree(s->tables[i]);
+    if (!s->tables)
+        return;
+    for (uint64_t first = 0; first < s->pages; first += FANOUT) {
+        paddr_t **mid = s->tables[first / FANOUT / FANOUT];
+        paddr_t *leaf = mid ? mid[first / FANOUT % FANOUT] : NULL;
+        for (uint64_t i = 0; leaf && i < FANOUT && first + i < s->pages; i++)
+            if (leaf[i])
+                frame_free(leaf[i]);
+        kfree(leaf);
     }
+    for (uint64_t first = 0; first < s->pages; first += FANOUT * FANOUT)
+        kfree(s->tables[first / FANOUT / FANOUT]);
     kfree(s->tables);
 }
 

@@ -353,21 +353,25 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     return OK;
 }
 
+/* Whether a region crosses va. */
+static bool crosses(struct aspace *as, uintptr_t va)
+{
+    struct region *r = region_at(as, va);
+    return r && start_of(r) != va;
+}
+
 /* Cut regions so that none crosses addr or addr+len, or -ENOMEM. spare[2]: memory or NULL, used or left. */
 static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len,
                             struct region *spare[2])
 {
     uintptr_t ends[2] = { addr, addr + len };
-    for (int i = 0; i < 2; i++) {
-        struct region *r = region_at(as, ends[i]);
-        if (r && start_of(r) != ends[i] && (!spare[i] || as->region_count + 2 > REGIONS_MAX))
+    for (int i = 0; i < 2; i++)
+        if (crosses(as, ends[i]) && (!spare[i] || as->region_count + 2 > REGIONS_MAX))
             return -ENOMEM;
-    }
     for (int i = 0; i < 2; i++) {
-        struct region *r = region_at(as, ends[i]);
-        if (!r || start_of(r) == ends[i])
+        if (!crosses(as, ends[i]))
             continue;
-        region_split(r, ends[i], spare[i]);
+        region_split(region_at(as, ends[i]), ends[i], spare[i]);
         spare[i] = NULL;
     }
     return OK;
@@ -390,8 +394,14 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
 {
     if (!range_valid(addr, len))
         return -EINVAL;
-    struct region *spare[2] = { region_new(as, 0, 0), region_new(as, 0, 0) }, *r = NULL;
+    struct region *spare[2] = { NULL, NULL }, *r = NULL;
     spin_lock(&as->lock);
+    if (crosses(as, addr) || crosses(as, addr + len)) {
+        spin_unlock(&as->lock);
+        spare[0] = region_new(as, 0, 0);
+        spare[1] = region_new(as, 0, 0);
+        spin_lock(&as->lock);
+    }
     status_t st = cut_at_ends(as, addr, len, spare);
     if (st == OK && addr < as->hint && addr >= MMAP_BASE)
         as->hint = addr;

@@ -259,9 +259,9 @@ void handle_table_destroy(struct handle_table *t)
     spin_lock(&t->lock);
     t->closed = true;
     spin_unlock(&t->lock);
-    for (uint32_t n = 0; n < HANDLE_FD_MAX; n++)
-        if (t->low_used[n / 64] >> (n % 64) & 1)
-            (void)handle_close_in(t, (handle_t)n);
+    for (unsigned w = 0; w < ARRAY_SIZE(t->low_used); w++)
+        for (uint64_t used = t->low_used[w]; used; used &= used - 1)
+            (void)handle_close_in(t, (handle_t)(w * 64 + (unsigned)__builtin_ctzll(used)));
     for (uint32_t i = 0; i < t->high_count; i++) {
         struct handle_entry *e = &t->high[i / HANDLE_CHUNK][i % HANDLE_CHUNK];
         if (e->obj)
@@ -272,7 +272,7 @@ void handle_table_destroy(struct handle_table *t)
     spin_lock(&t->lock);
     t->high_count = 0;
     spin_unlock(&t->lock);
-    for (uint32_t i = 0; i < HANDLE_HIGH_CHUNKS; i++)
+    for (uint32_t i = 0; i < HANDLE_HIGH_CHUNKS && t->high[i]; i++) /* made in order */
         free_chunk(t, &t->high[i]);
 }
 
