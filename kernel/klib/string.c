@@ -95,14 +95,6 @@ int strncmp(const char *a, const char *b, size_t n)
     return n ? (uint8_t)*a - (uint8_t)*b : 0;
 }
 
-char *strchr(const char *s, int c)
-{
-    for (; *s != (char)c; s++)
-        if (!*s)
-            return NULL;
-    return (char *)(uintptr_t)s;
-}
-
 void str_copy(char *dst, const char *s, size_t size)
 {
     size_t n = strnlen(s, size - 1);

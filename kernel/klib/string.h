@@ -12,7 +12,6 @@ size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
-char *strchr(const char *s, int c);
 /* Copy at most size-1 bytes of s and end dst with NUL; size is not 0. */
 void str_copy(char *dst, const char *s, size_t size);
 /* Decimal, or hexadecimal after 0x; *end is the first byte not used. Saturates at UINT64_MAX. */

@@ -29,6 +29,5 @@ struct tree_node *tree_find(const struct tree *t, uint64_t key);
 struct tree_node *tree_floor(const struct tree *t, uint64_t key);
 struct tree_node *tree_first(const struct tree *t);
 struct tree_node *tree_next(const struct tree_node *n);
-struct tree_node *tree_prev(const struct tree_node *n);
 
 #endif

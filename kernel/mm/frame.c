@@ -99,27 +99,6 @@ paddr_t frame_alloc(void)
     return number << PAGE_SHIFT;
 }
 
-paddr_t frame_alloc_contiguous(unsigned count)
-{
-    uint64_t number = 0;
-    ASSERT(count >= 1 && count <= 16);
-    spin_lock(&frames.lock);
-    while (frames.cursor_end - frames.cursor < count) {
-        while (frames.cursor < frames.cursor_end)
-            push_free(frames.cursor++);
-        if (!refill())
-            break;
-    }
-    if (frames.cursor_end - frames.cursor >= count) {
-        number = frames.cursor;
-        frames.cursor += count;
-        frames.free_count -= count;
-        memset((struct frame *)FRAMEDB_BASE + number, 0, count * sizeof(struct frame));
-    }
-    spin_unlock(&frames.lock);
-    return number << PAGE_SHIFT;
-}
-
 void frame_free(paddr_t p)
 {
     ASSERT(p && !(p & PAGE_MASK));

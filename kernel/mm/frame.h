@@ -48,8 +48,6 @@ void frame_add_range(paddr_t base, uint64_t length);
 paddr_t frame_alloc(void);
 /* A frame of zeros, or 0. */
 paddr_t frame_alloc_zeroed(void);
-/* count neighbours (1 … 16) with undefined contents, or 0. Freed one by one. */
-paddr_t frame_alloc_contiguous(unsigned count);
 void frame_free(paddr_t p);
 /* Fill a frame with zeros. */
 void frame_zero(paddr_t p);

@@ -68,10 +68,8 @@ struct thread {
     struct list process_node;  /* [process] */
     struct list wait_node;     /* [owner of the wait queue] */
     int wait_result; /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
-    bool wait_interruptible; /* [t] a kill ends the sleep */
     struct timer wait_timer;
     uint64_t cpu_ns, started; /* time used before, and clock_ns at the last switch to it */
-    uint64_t slice_end; /* clock_ns */
     void (*entry)(void *arg); /* kernel entry */
     void *entry_arg;
     uintptr_t user_entry, user_stack; /* [I] where user mode begins */
@@ -100,7 +98,7 @@ void thread_start(struct thread *t);
 void thread_exit(void) NORETURN;
 /* Let another ready thread run; returns when this one is chosen again. */
 void thread_yield(void);
-/* Ask a thread to end at its next way out of the kernel; wakes it from interruptible sleep. */
+/* Ask a thread to end at its next way out of the kernel; wakes it from its sleep. */
 void thread_kill(struct thread *t);
 static inline bool thread_killed(const struct thread *t)
 {
@@ -129,9 +127,6 @@ static inline void wait_queue_init(struct wait_queue *q)
  * Returns what the waker passed (0 and up or its errno), -ETIMEDOUT, or -EINTR when the thread is to be killed.
  */
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
-/* As wait_sleep, but a kill does not end the sleep: for work that must be seen to its end (DMA under way). */
-int wait_sleep_uninterruptible(struct wait_queue *q, struct spinlock *lock,
-                               uint64_t deadline) MUST_CHECK;
 /*
  * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.
  * The caller holds a reference or a lock that keeps t alive (being in a queue counts).

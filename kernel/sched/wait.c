@@ -4,38 +4,35 @@
 
 enum { STILL_ASLEEP = 1 };
 
-/* Become a sleeper, unless a kill came first and may end the sleep. */
-static bool go_to_sleep(struct thread *t, bool interruptible)
+/* Become a sleeper, unless a kill came first. */
+static bool go_to_sleep(struct thread *t)
 {
     spin_lock(&t->lock);
-    bool sleep = !(interruptible && thread_killed(t));
+    bool sleep = !thread_killed(t);
     if (sleep) {
         t->wait_result = STILL_ASLEEP;
-        t->wait_interruptible = interruptible;
         t->state = THREAD_BLOCKED;
     }
     spin_unlock(&t->lock);
     return sleep;
 }
 
-static int sleep_on(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
-                    bool interruptible)
+int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
 {
     struct thread *t = current_thread();
     ASSERT(spin_held(lock));
     if (deadline != WAIT_FOREVER && deadline <= clock_ns())
         return -ETIMEDOUT;
     list_add_tail(&q->threads, &t->wait_node);
-    uint64_t flags = irq_save(); /* no preemption between becoming a sleeper and the switch */
-    if (!go_to_sleep(t, interruptible)) {
-        irq_restore(flags);
+    if (!go_to_sleep(t)) {
         list_del(&t->wait_node);
         return -EINTR;
     }
     if (deadline != WAIT_FOREVER)
         timer_arm(&t->wait_timer, deadline);
     uint64_t lock_flags = lock->flags;
-    lock->flags = 0; /* keep interrupts off across the unlock */
+    lock->flags =
+        0; /* interrupts stay off: no preemption between becoming a sleeper and the switch */
     spin_unlock(lock);
     schedule();
     if (deadline != WAIT_FOREVER)
@@ -44,16 +41,6 @@ static int sleep_on(struct wait_queue *q, struct spinlock *lock, uint64_t deadli
     spin_lock(lock);
     list_del(&t->wait_node);
     return t->wait_result;
-}
-
-int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
-{
-    return sleep_on(q, lock, deadline, true);
-}
-
-int wait_sleep_uninterruptible(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
-{
-    return sleep_on(q, lock, deadline, false);
 }
 
 bool thread_wake(struct thread *t, int result)
@@ -73,7 +60,7 @@ void thread_kill(struct thread *t)
 {
     spin_lock(&t->lock);
     __atomic_fetch_or(&t->work, WORK_KILL, __ATOMIC_SEQ_CST);
-    if (t->state == THREAD_BLOCKED && t->wait_result == STILL_ASLEEP && t->wait_interruptible) {
+    if (t->state == THREAD_BLOCKED && t->wait_result == STILL_ASLEEP) {
         t->wait_result = -EINTR;
         t->state = THREAD_READY;
         ready_enqueue(t);

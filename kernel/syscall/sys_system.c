@@ -111,7 +111,7 @@ int64_t sys_machine_info(handle_t machine, struct user_out out)
         .uptime_ns = clock_ns(),
         .idle_ns = sched_idle_ns(),
         .cpus = 1,
-        .boot_insn_mark = facts.ready_ns,
+        .kernel_ready_ns = facts.ready_ns,
     };
     return copy_to_user(out, &info, sizeof info);
 }

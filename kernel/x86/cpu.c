@@ -17,7 +17,6 @@ void cpu_features_init(void)
     cpu_features.rdrand = r[2] & (1u << 30);
     if (max >= 7) {
         cpuid(7, 0, r);
-        cpu_features.fsgsbase = r[1] & (1u << 0);
         cpu_features.smep = r[1] & (1u << 7);
         cpu_features.smap = r[1] & (1u << 20);
         cpu_features.umip = r[2] & (1u << 2);

@@ -24,9 +24,6 @@ struct cpu {
     uint32_t irq_depth;       /* nesting of interrupt handlers */
     uint32_t lock_rank;       /* rank of the lock taken last (debug builds) */
     struct thread *idle;      /* runs when nothing else can */
-    struct runqueue *rq;
-    struct timer_queue *timers;
-    uint64_t idle_ns;         /* time spent in idle so far */
     void *tss;
     uint64_t frame_floor;     /* free page frames the running thread must leave (mm/frame.h) */
 };
@@ -52,7 +49,7 @@ static inline struct thread *current_thread(void)
 
 /* What this CPU can do, filled by cpu_features_init(). */
 struct cpu_features {
-    bool smep, smap, umip, nx, xsave, page1g, rdrand, fsgsbase;
+    bool smep, smap, umip, nx, xsave, page1g, rdrand;
     uint32_t xsave_size; /* bytes of the save area with XCR0 as we set it; 512 without XSAVE */
     uint64_t xcr0;
 };

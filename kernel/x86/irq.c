@@ -7,7 +7,7 @@
 static struct {
     irq_handler handler; /* [I] while the vector is in use */
     void *arg;
-    uint64_t count;
+    bool told; /* nobody's, and said so */
 } table[256];
 
 int irq_alloc(irq_handler handler, void *arg)
@@ -33,16 +33,12 @@ void irq_free(unsigned vector)
 
 void irq_dispatch(unsigned vector)
 {
-    uint64_t n = table[vector].count++;
-    if (table[vector].handler)
+    if (table[vector].handler) {
         table[vector].handler(table[vector].arg);
-    else if (vector != VEC_SPURIOUS && n == 0)
+    } else if (vector != VEC_SPURIOUS && !table[vector].told) {
+        table[vector].told = true;
         kprintf("IRQ: unexpected interrupt vector %u\n", vector);
+    }
     if (vector != VEC_SPURIOUS)
         lapic_eoi();
-}
-
-uint64_t irq_count(unsigned vector)
-{
-    return table[vector].count;
 }

@@ -12,9 +12,7 @@ int irq_alloc(irq_handler handler, void *arg);
 void irq_set(unsigned vector, irq_handler handler, void *arg);
 /* Give a vector of irq_alloc back. */
 void irq_free(unsigned vector);
-/* Called by entry/trap.c. Counts and acknowledges; an interrupt nobody asked for is logged once. */
+/* Called by entry/trap.c. Acknowledges; an interrupt nobody asked for is logged once. */
 void irq_dispatch(unsigned vector);
-/* Interrupts handled since boot on a vector. */
-uint64_t irq_count(unsigned vector);
 
 #endif
