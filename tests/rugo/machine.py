@@ -104,6 +104,12 @@ class Result:
         return self
 
 
+def heed_signals():
+    """In the runner: a job in the background may have been started with these ignored, and a shell can't undo that."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Machine:
     """A running machine without a terminal: its log can be watched, nothing can be typed."""
 
@@ -115,7 +121,8 @@ class Machine:
         self.grown = threading.Condition()
         self.process = subprocess.Popen(runner_args(cmdline, **options), env=runner_env(build), cwd=ROOT,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
+                                        start_new_session=True,
+                                        preexec_fn=heed_signals)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
