@@ -12,7 +12,7 @@ void timer_slice(uint64_t end);
 void thread_want_resched(void);
 /* Choose and run another thread; the caller has set its own state. Interrupts are off. */
 void schedule(void);
-/* Put a thread whose state is THREAD_READY into the run queue. */
-void ready_enqueue(struct thread *t);
+/* Put a thread whose state is THREAD_READY into the run queue; next: before all others. */
+void ready_enqueue(struct thread *t, bool next);
 
 #endif

@@ -96,7 +96,7 @@ void thread_start(struct thread *t)
     ASSERT(t->state == THREAD_NEW);
     object_get(&t->obj); /* the scheduler's own, dropped after the last switch away */
     t->state = THREAD_READY;
-    ready_enqueue(t);
+    ready_enqueue(t, false);
     spin_unlock(&t->lock);
 }
 
@@ -119,10 +119,13 @@ void thread_want_resched(void)
     __atomic_fetch_or(&current_thread()->work, WORK_RESCHED, __ATOMIC_RELAXED);
 }
 
-void ready_enqueue(struct thread *t)
+void ready_enqueue(struct thread *t, bool next)
 {
     spin_lock(&ready.lock);
-    list_add_tail(&ready.threads, &t->ready_node);
+    if (next)
+        list_add_head(&ready.threads, &t->ready_node);
+    else
+        list_add_tail(&ready.threads, &t->ready_node);
     if (current_thread() == this_cpu()->idle) {
         thread_want_resched();
     } else if (!ready.timed) {
@@ -180,7 +183,7 @@ void schedule(void)
     __atomic_fetch_and(&prev->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
     if (prev->state == THREAD_RUNNING && prev != this_cpu()->idle) {
         prev->state = THREAD_READY;
-        ready_enqueue(prev);
+        ready_enqueue(prev, false);
     }
     struct thread *next = choose(now);
     next->state = THREAD_RUNNING;

@@ -27,6 +27,7 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, TH
 /* Bits of thread->work, seen to before the thread returns to user mode. */
 #define WORK_RESCHED 1u /* another thread should run */
 #define WORK_KILL    2u /* the thread must end */
+#define WORK_UPCALL  4u /* an upcall waits to be delivered */
 
 /* ---- timers (timer.c) ---- */
 
@@ -98,8 +99,16 @@ void thread_start(struct thread *t);
 void thread_exit(void) NORETURN;
 /* Let another ready thread run; returns when this one is chosen again. */
 void thread_yield(void);
+/*
+ * Set work bits (WORK_KILL, WORK_UPCALL) of a thread: they are seen to at its next way out of the kernel. A sleep of it
+ * ends with -EINTR; one that runs in user mode is brought into the kernel.
+ */
+void thread_notify(struct thread *t, uint32_t bits);
 /* Ask a thread to end at its next way out of the kernel; wakes it from its sleep. */
-void thread_kill(struct thread *t);
+static inline void thread_kill(struct thread *t)
+{
+    thread_notify(t, WORK_KILL);
+}
 static inline bool thread_killed(const struct thread *t)
 {
     return __atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & WORK_KILL;
@@ -132,6 +141,11 @@ int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) M
  * The caller holds a reference or a lock that keeps t alive (being in a queue counts).
  */
 bool thread_wake(struct thread *t, int result);
+/*
+ * The same, and t runs on this CPU as soon as the caller lets go of it, before all others that are ready: for a caller
+ * that is about to sleep until t has worked for it.
+ */
+bool thread_wake_next(struct thread *t, int result);
 /* Wake the first thread of q that still sleeps; it is taken out. NULL if there is none. */
 struct thread *wait_wake_one(struct wait_queue *q, int result);
 void wait_wake_all(struct wait_queue *q, int result);

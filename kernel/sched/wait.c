@@ -43,28 +43,40 @@ int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
     return t->wait_result;
 }
 
-bool thread_wake(struct thread *t, int result)
+/* Whether t still slept; it is ready then, with that result. Its lock is held. */
+static bool end_sleep(struct thread *t, int result, bool next)
+{
+    if (t->state != THREAD_BLOCKED || t->wait_result != STILL_ASLEEP)
+        return false;
+    t->wait_result = result;
+    t->state = THREAD_READY;
+    ready_enqueue(t, next);
+    return true;
+}
+
+static bool wake(struct thread *t, int result, bool next)
 {
     spin_lock(&t->lock);
-    bool first = t->state == THREAD_BLOCKED && t->wait_result == STILL_ASLEEP;
-    if (first) {
-        t->wait_result = result;
-        t->state = THREAD_READY;
-        ready_enqueue(t);
-    }
+    bool first = end_sleep(t, result, next);
     spin_unlock(&t->lock);
     return first;
 }
 
-void thread_kill(struct thread *t)
+bool thread_wake(struct thread *t, int result)
+{
+    return wake(t, result, false);
+}
+
+bool thread_wake_next(struct thread *t, int result)
+{
+    return wake(t, result, true);
+}
+
+void thread_notify(struct thread *t, uint32_t bits)
 {
     spin_lock(&t->lock);
-    __atomic_fetch_or(&t->work, WORK_KILL, __ATOMIC_SEQ_CST);
-    if (t->state == THREAD_BLOCKED && t->wait_result == STILL_ASLEEP) {
-        t->wait_result = -EINTR;
-        t->state = THREAD_READY;
-        ready_enqueue(t);
-    }
+    __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+    (void)end_sleep(t, -EINTR, false);
     spin_unlock(&t->lock);
 }
 
