@@ -1,5 +1,5 @@
 /* The head of every kernel object (object.h). */
-#include "object/object.h"
+#include "object/account.h"
 
 #define OBJECT_TYPES 16
 #define ALWAYS       (EV_HUP | EV_ERR)
@@ -15,6 +15,8 @@ void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
     o->handles = 0;
     o->events = 0;
     o->orphaned = false;
+    o->adopted = false;
+    o->account = NULL;
     o->next_orphan = NULL;
     spin_init(&o->watch_lock, RANK_WATCH);
     list_init(&o->watches);
@@ -27,7 +29,10 @@ void object_put(struct object *o)
         return;
     ASSERT(list_empty(&o->watches));
     __atomic_fetch_sub(&counts[o->type], 1, __ATOMIC_RELAXED);
+    struct account *account = o->account;
+    uint32_t type = o->type;
     o->ops->destroy(o);
+    account_object_gone(account, type);
 }
 
 void object_handle_added(struct object *o)

@@ -18,6 +18,7 @@
 #include "klib/spinlock.h"
 
 struct object;
+struct account;
 
 struct object_ops {
     void (*destroy)(struct object *o);     /* free it; nothing refers to it any more */
@@ -31,6 +32,8 @@ struct object {
     uint32_t handles;            /* [a] handles in all processes, and in messages under way */
     uint32_t events;             /* [w] readiness that holds now */
     bool orphaned;               /* [a] in a list of orphans (proc/handle.c) */
+    bool adopted;                /* [a] a session that a client pays for (account.h) */
+    struct account *account;     /* [a] who pays for it; NULL: nobody yet, or the kernel */
     struct object *next_orphan;  /* [the thread whose list it is in] */
     struct spinlock watch_lock;  /* w */
     struct list watches;         /* [w] struct watch.node */

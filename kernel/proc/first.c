@@ -171,8 +171,8 @@ void process_start_first(const char *path, const void *initrd, uint64_t size,
     }
     struct user_start start = { .entry = load(p, path, image, length) };
     start.stack = build_stack(p, path, table, n);
-    struct thread *t = process_thread_create(p, &start);
-    must(t ? process_thread_start(p, t) : -ENOMEM, path, "no memory");
+    struct thread *t = process_thread_create(p, &start, &st);
+    must(st == OK ? process_thread_start(p, t) : st, path, "no memory");
     object_put(&t->obj);
     object_put(&p->obj);
 }

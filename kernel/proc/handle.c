@@ -8,6 +8,8 @@
 #define INDEX_BITS 14
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
 #define LOW_FLAGS  (HANDLE_FD | HANDLE_EXACT)
+/* Handles that a table pays for at a time. */
+#define PAY_AT_ONCE 16u
 
 static uint64_t total; /* [a] */
 
@@ -16,9 +18,10 @@ uint64_t handle_total(void)
     return __atomic_load_n(&total, __ATOMIC_RELAXED);
 }
 
-void handle_table_init(struct handle_table *t)
+void handle_table_init(struct handle_table *t, struct account *a)
 {
     spin_init(&t->lock, RANK_HANDLES);
+    purse_init(&t->purse, a, JOB_HANDLES, PAY_AT_ONCE);
 }
 
 static handle_t high_number(uint32_t index, uint16_t generation)
@@ -97,6 +100,7 @@ static void release(struct handle_table *t, handle_t h, struct handle_entry *e, 
         t->low_used[h / 64] &= ~(1ull << (h % 64));
     }
     t->open--;
+    purse_return(&t->purse, 1);
     __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
 }
 
@@ -112,11 +116,22 @@ static void let_go(struct grant *g, struct handle_link *links)
 
 /* ---- adding ---- */
 
+/* A page of entries, charged. */
+static struct handle_entry *chunk_new(struct handle_table *t)
+{
+    if (!account_charge(t->purse.account, JOB_MEMORY, PAGE_SIZE))
+        return NULL;
+    struct handle_entry *chunk = kzalloc(PAGE_SIZE);
+    if (!chunk)
+        account_uncharge(t->purse.account, JOB_MEMORY, PAGE_SIZE);
+    return chunk;
+}
+
 static struct handle_entry *low_entry(struct handle_table *t, uint32_t number)
 {
     struct handle_entry **chunk = &t->low[number / HANDLE_CHUNK];
     if (!*chunk)
-        *chunk = kzalloc(PAGE_SIZE);
+        *chunk = chunk_new(t);
     return *chunk ? &(*chunk)[number % HANDLE_CHUNK] : NULL;
 }
 
@@ -152,12 +167,25 @@ static handle_t new_high(struct handle_table *t, struct handle_entry **e)
         if (index == HANDLE_HIGH_CHUNKS * HANDLE_CHUNK)
             return -EMFILE;
         struct handle_entry **chunk = &t->high[index / HANDLE_CHUNK];
-        if (!*chunk && !(*chunk = kzalloc(PAGE_SIZE)))
+        if (!*chunk && !(*chunk = chunk_new(t)))
             return -ENOMEM;
         *e = &(*chunk)[index % HANDLE_CHUNK];
         t->high_count++;
     }
     return high_number(index, (*e)->generation);
+}
+
+static handle_t new_entry(struct handle_table *t, uint32_t flags, int32_t at,
+                          struct handle_entry **e)
+{
+    if (t->closed)
+        return -ESRCH;
+    if (!purse_take(&t->purse, 1))
+        return -EMFILE;
+    handle_t h = flags & LOW_FLAGS ? new_low(t, flags, at, e) : new_high(t, e);
+    if (h < 0)
+        purse_return(&t->purse, 1);
+    return h;
 }
 
 /* Put obj, whose reference and handle count are passed in, into a new entry; what HANDLE_EXACT finds there goes. */
@@ -168,9 +196,7 @@ static handle_t insert(struct handle_table *t, struct object *obj, uint32_t righ
     struct grant old = { 0 };
     struct handle_link *links = NULL;
     spin_lock(&t->lock);
-    handle_t h = t->closed           ? -ESRCH
-                 : flags & LOW_FLAGS ? new_low(t, flags, at, &e)
-                                     : new_high(t, &e);
+    handle_t h = new_entry(t, flags, at, &e);
     if (h >= 0 && e->obj) {
         release(t, h, e, &old, &links);
         t->low_used[h / 64] |= 1ull << (h % 64);
@@ -195,7 +221,9 @@ handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights,
         return -EINVAL;
     object_get(obj);
     object_handle_added(obj);
-    handle_t h = insert(t, obj, rights, flags, at);
+    handle_t h = obj->account ? OK : object_charge(obj, t->purse.account);
+    if (h == OK)
+        h = insert(t, obj, rights, flags, at);
     if (h < 0)
         drop(obj); /* a new object ends here as if its last handle had closed */
     return h;
@@ -251,7 +279,10 @@ static void free_chunk(struct handle_table *t, struct handle_entry **chunk)
     struct handle_entry *c = *chunk;
     *chunk = NULL;
     spin_unlock(&t->lock);
+    if (!c)
+        return;
     kfree(c);
+    account_uncharge(t->purse.account, JOB_MEMORY, PAGE_SIZE);
 }
 
 void handle_table_destroy(struct handle_table *t)
@@ -271,6 +302,7 @@ void handle_table_destroy(struct handle_table *t)
         free_chunk(t, &t->low[i]);
     spin_lock(&t->lock);
     t->high_count = 0;
+    purse_empty(&t->purse, true);
     spin_unlock(&t->lock);
     for (uint32_t i = 0; i < HANDLE_HIGH_CHUNKS && t->high[i]; i++) /* made in order */
         free_chunk(t, &t->high[i]);

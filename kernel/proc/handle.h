@@ -7,7 +7,7 @@
 #ifndef PROC_HANDLE_H
 #define PROC_HANDLE_H
 
-#include "object/object.h"
+#include "object/account.h"
 
 #define HANDLE_CHUNK       128u                 /* entries in one page */
 #define HANDLE_LOW_CHUNKS  (HANDLE_FD_MAX / HANDLE_CHUNK)
@@ -39,7 +39,8 @@ struct handle_table {
     uint32_t high_count;                   /* high entries made so far */
     uint32_t high_free;                    /* index + 1 of the first free one */
     uint32_t open;                         /* handles in use */
-    bool closed;                           /* the process is ending: nothing can be added */
+    struct purse purse; /* pays for handles; its account for the chunks as well */
+    bool closed; /* the process is ending: nothing can be added */
 };
 
 /* An object with rights, on its way between tables: keeps a reference and counts as a handle. */
@@ -48,13 +49,15 @@ struct grant {
     uint32_t rights;
 };
 
-void handle_table_init(struct handle_table *t);
+/* a: who pays for what is in the table. */
+void handle_table_init(struct handle_table *t, struct account *a);
 /* Close everything, for good, and free the table's memory. */
 void handle_table_destroy(struct handle_table *t);
 
 /*
  * Add a handle to obj (the caller keeps its own reference). flags and at: handle_flags of the ABI.
- * Returns the number, -EMFILE, -ENOMEM, -EINVAL (flags), -ESRCH (table closed).
+ * Returns the number, -EMFILE (also: the job's limit), -ENOMEM, -EINVAL (flags), -ESRCH (table closed). An object that
+ * nobody pays for yet is charged to the table's account first.
  */
 handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights, uint32_t flags,
                     int32_t at) MUST_CHECK;

@@ -20,6 +20,22 @@ static void destroy(struct object *o)
 
 static const struct object_ops ops = { .destroy = destroy };
 
+/* Enter j into its parent, which the caller has a reference on. The lock is held. */
+static status_t enter(struct job *j, struct job *parent)
+{
+    if (parent->killed)
+        return -ESRCH;
+    if (parent->depth == JOB_DEPTH_MAX)
+        return -ENOMEM;
+    object_get(&parent->obj);
+    j->parent = parent;
+    j->depth = parent->depth + 1;
+    for (unsigned kind = 0; kind < JOB_KINDS; kind++)
+        j->account.count[kind].limit = parent->inner[kind];
+    list_add_tail(&parent->children, &j->sibling);
+    return OK;
+}
+
 struct job *job_create(struct job *parent, status_t *st)
 {
     struct job *j = kzalloc(sizeof *j);
@@ -30,23 +46,19 @@ struct job *job_create(struct job *parent, status_t *st)
     list_init(&j->children);
     list_init(&j->sibling);
     list_init(&j->processes);
-    if (parent) {
+    account_init(&j->account, parent ? &parent->account : NULL, &j->obj);
+    for (unsigned kind = 0; kind < JOB_KINDS; kind++)
+        j->inner[kind] = JOB_UNLIMITED;
+    *st = parent ? object_charge(&j->obj, &parent->account) : OK;
+    if (*st == OK && parent) {
         spin_lock(&lock);
-        *st = parent->killed ? -ESRCH : parent->depth == JOB_DEPTH_MAX ? -ENOMEM : OK;
-        if (*st == OK) {
-            object_get(&parent->obj);
-            j->parent = parent;
-            j->depth = parent->depth + 1;
-            list_add_tail(&parent->children, &j->sibling);
-        }
+        *st = enter(j, parent);
         spin_unlock(&lock);
-        if (*st != OK) {
-            object_put(&j->obj);
-            return NULL;
-        }
     }
-    *st = OK;
-    return j;
+    if (*st == OK)
+        return j;
+    object_put(&j->obj);
+    return NULL;
 }
 
 void job_init(void)
@@ -66,8 +78,12 @@ status_t job_add_process(struct job *j, struct process *p)
 {
     spin_lock(&lock);
     status_t st = j->killed ? -ESRCH : OK;
-    if (st == OK)
+    if (st == OK) {
         list_add_tail(&j->processes, &p->job_node);
+        for (struct job *at = j; at; at = at->parent)
+            if (at->population++ == 0)
+                object_signal(&at->obj, EV_EXITED, 0);
+    }
     spin_unlock(&lock);
     return st;
 }
@@ -76,10 +92,10 @@ void job_remove_process(struct job *j, struct process *p)
 {
     spin_lock(&lock);
     list_del(&p->job_node);
-    bool empty = list_empty(&j->processes) && list_empty(&j->children);
+    for (; j; j = j->parent)
+        if (--j->population == 0)
+            object_signal(&j->obj, 0, EV_EXITED);
     spin_unlock(&lock);
-    if (empty)
-        object_signal(&j->obj, 0, EV_EXITED);
 }
 
 /* Call fn on the processes of j and below until it returns true; that process, or NULL. The lock is held. */
@@ -125,6 +141,8 @@ void job_kill(struct job *j)
         object_put(&p->obj);
         spin_lock(&lock);
     }
+    if (j->population == 0)
+        object_signal(&j->obj, 0, EV_EXITED);
     spin_unlock(&lock);
 }
 
@@ -171,4 +189,58 @@ struct process *job_find(struct job *j, uint64_t pid)
     struct process *p = each(j, has_pid, &pid);
     spin_unlock(&lock);
     return p;
+}
+
+/* ---- accounts ---- */
+
+/* Whether the calling process is in j or in a job in it. */
+static bool lives_in(const struct job *j)
+{
+    const struct job *at = process_current()->job;
+    while (at && at != j)
+        at = at->parent;
+    return at != NULL;
+}
+
+status_t job_limit(struct job *j, uint32_t kind, uint64_t value)
+{
+    bool inner = kind & JOB_LIMIT_INNER;
+    kind &= ~JOB_LIMIT_INNER;
+    if (kind >= JOB_KINDS)
+        return -EINVAL;
+    bool lower_only = lives_in(j);
+    spin_lock(&lock);
+    uint64_t *limit = inner ? &j->inner[kind] : &j->account.count[kind].limit;
+    status_t st = lower_only && value > *limit ? -EPERM : OK;
+    if (st == OK)
+        __atomic_store_n(limit, value, __ATOMIC_RELAXED);
+    spin_unlock(&lock);
+    return st;
+}
+
+/* Take off what a process has paid for in advance. */
+static bool take_off(struct process *p, void *arg)
+{
+    struct job_info *info = arg;
+    spin_lock(&p->lock);
+    info->used[JOB_HANDLES] -= p->handles.purse.saved;
+    spin_unlock(&p->lock);
+    return false;
+}
+
+void job_describe(struct job *j, struct job_info *info)
+{
+    *info = (struct job_info){ .depth = j->depth };
+    spin_lock(&lock);
+    info->killed = j->killed;
+    info->processes = j->population;
+    for (unsigned kind = 0; kind < JOB_KINDS; kind++) {
+        const struct account_count *c = &j->account.count[kind];
+        info->used[kind] = __atomic_load_n(&c->used, __ATOMIC_RELAXED);
+        info->limit[kind] = __atomic_load_n(&c->limit, __ATOMIC_RELAXED);
+        info->peak[kind] = __atomic_load_n(&c->peak, __ATOMIC_RELAXED);
+        info->inner[kind] = j->inner[kind];
+    }
+    each(j, take_off, info);
+    spin_unlock(&lock);
 }

@@ -34,28 +34,39 @@ static void last_handle(struct object *o)
 
 static const struct object_ops ops = { .destroy = destroy, .last_handle = last_handle };
 
-struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st)
+/* What a process consists of before it is in its job. */
+static struct process *make(struct job *j, status_t *st)
 {
     struct process *p = kzalloc(sizeof *p);
     *st = -ENOMEM;
     if (!p)
         return NULL;
-    p->aspace = aspace_create();
-    if (!p->aspace) {
-        kfree(p);
-        return NULL;
-    }
     object_init(&p->obj, OBJ_PROCESS, &ops);
     spin_init(&p->lock, RANK_PROCESS);
     list_init(&p->threads);
     list_init(&p->job_node);
-    handle_table_init(&p->handles);
+    handle_table_init(&p->handles, &j->account);
+    object_get(&j->obj);
+    p->job = j;
+    *st = object_charge(&p->obj, &j->account);
+    if (*st == OK && !(p->aspace = aspace_create()))
+        *st = -ENOMEM;
+    if (*st == OK)
+        return p;
+    p->state = PROC_DEAD;
+    object_put(&p->obj);
+    return NULL;
+}
+
+struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st)
+{
+    struct process *p = make(j, st);
+    if (!p)
+        return NULL;
     str_copy(p->name, name, sizeof p->name);
     p->pid = __atomic_fetch_add(&next_pid, 1, __ATOMIC_RELAXED);
     p->ppid = maker;
     p->start_ns = clock_ns();
-    object_get(&j->obj);
-    p->job = j;
     *st = job_add_process(j, p);
     if (*st == OK)
         return p;
@@ -77,11 +88,15 @@ static void enter_user(void *arg)
     user_enter(t->user_entry, t->user_stack, t->user_arg);
 }
 
-struct thread *process_thread_create(struct process *p, const struct user_start *s)
+struct thread *process_thread_create(struct process *p, const struct user_start *s, status_t *st)
 {
     struct thread *t = thread_create_user(p->name, p->aspace, enter_user, NULL);
-    if (!t)
+    *st = t ? object_charge(&t->obj, &p->job->account) : -ENOMEM;
+    if (*st != OK) {
+        if (t)
+            object_put(&t->obj);
         return NULL;
+    }
     t->user_entry = s->entry;
     t->user_stack = s->stack;
     t->user_arg = s->arg;

@@ -21,7 +21,10 @@ struct job {
     struct list children;   /* [jobs lock] struct job.sibling */
     struct list sibling;
     struct list processes;  /* [jobs lock] struct process.job_node */
+    uint64_t population;    /* [jobs lock] processes in it and the jobs in it */
     bool killed;            /* [jobs lock] nothing can be made in it any more */
+    uint64_t inner[JOB_KINDS]; /* [jobs lock] limits that jobs made in it start with */
+    struct account account;
 };
 
 struct process {
@@ -46,22 +49,29 @@ struct process {
 /* Make the root job and prepare for processes. */
 void process_init(void);
 struct job *job_root(void);
-/* NULL with *st: -ENOMEM (also: nested too deep), or -ESRCH when the parent was killed. */
+/* NULL with *st: -ENOMEM (also: nested too deep, the parent's limit), or -ESRCH when the parent was killed. */
 struct job *job_create(struct job *parent, status_t *st);
 void job_kill(struct job *j);
+/* -EINVAL: kind; -EPERM: the caller lives in j and would raise its own limit. */
+status_t job_limit(struct job *j, uint32_t kind, uint64_t value) MUST_CHECK;
+void job_describe(struct job *j, struct job_info *info);
 /* Store up to n process numbers of the job and the jobs in it, lowest first; how many there are. */
 size_t job_list(struct job *j, uint64_t *pids, size_t n);
 /* The process with that number in the job or below, with a reference, or NULL. */
 struct process *job_find(struct job *j, uint64_t pid);
 
-/* A process without threads. maker: number of the process that asks, 0 for the kernel. */
+/*
+ * A process without threads. maker: number of the process that asks, 0 for the kernel. NULL with *st: -ENOMEM, -EAGAIN
+ * (the job has all the processes it may), -ESRCH (it was killed).
+ */
 struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st);
-/* A thread for p that will begin in user mode at entry; not part of p yet. NULL: out of memory. */
+/* A thread for p that will begin in user mode at entry; not part of p yet. NULL with *st: -ENOMEM, -EAGAIN (p's job has
+ * all the threads it may). */
 struct user_start {
     uintptr_t entry, stack, tls;
     uint64_t arg;
 };
-struct thread *process_thread_create(struct process *p, const struct user_start *s);
+struct thread *process_thread_create(struct process *p, const struct user_start *s, status_t *st);
 /* Make it one of p's threads and let it run; -ESRCH: p is ending, and t will never run. */
 status_t process_thread_start(struct process *p, struct thread *t) MUST_CHECK;
 /* Keep p's address space from ending while another process works on it; -ESRCH: it is ending. Paired with process_release. */

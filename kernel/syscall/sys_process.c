@@ -52,6 +52,8 @@ int64_t sys_process_grant(handle_t proc, handle_t h, uint32_t rights, uint32_t f
     if (st == OK) {
         st = rights_check(rights, g.rights);
         if (st == OK)
+            st = object_adopt(g.obj, &p->job->account);
+        if (st == OK)
             st = handle_add(&p->handles, g.obj, rights, flags, at);
         grant_drop(&g);
     }
@@ -156,4 +158,27 @@ int64_t sys_process_open(handle_t job, uint64_t pid, uint32_t rights)
         st = -ENOENT;
     grant_drop(&g);
     return p ? handle_give(&p->obj, rights) : st;
+}
+
+int64_t sys_job_limit(handle_t job, uint32_t kind, uint64_t value)
+{
+    struct job *j;
+    status_t st = get_job(job, RIGHT_MANAGE, &j);
+    if (st != OK)
+        return st;
+    st = job_limit(j, kind, value);
+    object_put(&j->obj);
+    return st;
+}
+
+int64_t sys_job_info(handle_t job, struct user_out out)
+{
+    struct job *j;
+    struct job_info info;
+    status_t st = get_job(job, RIGHT_INSPECT, &j);
+    if (st != OK)
+        return st;
+    job_describe(j, &info);
+    object_put(&j->obj);
+    return copy_to_user(out, &info, sizeof info);
 }

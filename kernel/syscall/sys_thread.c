@@ -6,12 +6,13 @@
 /* The handle comes first: a thread that runs can't be taken back. */
 static handle_t spawn(struct process *p, const struct user_start *start)
 {
-    struct thread *t = process_thread_create(p, start);
+    status_t st;
+    struct thread *t = process_thread_create(p, start, &st);
     if (!t)
-        return -ENOMEM;
+        return st;
     object_get(&t->obj); /* handle_give takes the other one */
     handle_t h = handle_give(&t->obj, RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_INSPECT);
-    status_t st = h < 0 ? h : process_thread_start(p, t);
+    st = h < 0 ? h : process_thread_start(p, t);
     if (h >= 0 && st != OK)
         handle_close_if(&process_current()->handles, h, &t->obj);
     object_put(&t->obj);
