@@ -56,7 +56,12 @@ TARGET := -std=gnu11 $(WARN) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -O
 KERNEL_FLAGS := $(TARGET) -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone -mgeneral-regs-only \
                 -fno-omit-frame-pointer -fno-tree-loop-distribute-patterns \
                 -Ikernel -I$(BUILD)/gen/kernel -I$(BUILD)/gen/include -I.
-# make DEBUG=1: the kernel checks the order of its locks.
+# The kernel that the tests boot ($(BUILD)/test/rugo.elf) checks itself: undefined behaviour ends it with a trap, and
+# DEBUG turns on the checks of klib/spinlock.h, mm/heap.c, mm/frame.c and object/object.h. Each trap stays where its check
+# is, so that its address tells the line.
+CHECKED_FLAGS := $(KERNEL_FLAGS) -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error \
+                 -fno-reorder-blocks-and-partition -fno-crossjumping -fno-tree-tail-merge
+# make DEBUG=1: the ordinary kernel has the checks of DEBUG too.
 ifdef DEBUG
 KERNEL_FLAGS += -DDEBUG
 endif
@@ -90,6 +95,7 @@ write_flags = $(shell mkdir -p $(BUILD)/kept)$(file >$(BUILD)/kept/$(1),$(2))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,kernel,$(KERNEL_FLAGS) $(KERNEL_LINK))
+$(call keep_flags,checked,$(CHECKED_FLAGS) $(KERNEL_LINK))
 $(call keep_flags,shim,$(SHIM_FLAGS) $(SHIM_LINK))
 $(call keep_flags,lib,$(LIB_FLAGS))
 $(call keep_flags,prog,$(PROG_FLAGS) $(USER_LINK))
@@ -129,10 +135,11 @@ endif
 # One line per program: which objects it is made of.
 objects_of = $(call object,$(sort $(wildcard services/$(1)/*.[cS] apps/$(1)/*.[cS] apps/$(1).c)))
 
-.PHONY: first all kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
+.PHONY: first all kernel checked-kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
 
 all: kernel shim initrd sdk
 kernel: $(if $(strip $(KERNEL_SRC)),$(BUILD)/rugo.elf)
+checked-kernel: $(BUILD)/test/rugo.elf
 shim: $(if $(strip $(SHIM_SRC)),$(BUILD)/shim.elf)
 programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%)
 
@@ -171,13 +178,6 @@ define compile
 	$(Q)$(CC) $(2) -MMD -MP -c $< -o $@
 endef
 
-$(BUILD)/obj/kernel/%.c.o: kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
-	$(call compile,CC,$(KERNEL_FLAGS))
-$(BUILD)/obj/kernel/%.S.o: kernel/%.S $(BUILD)/kept/kernel | $(ABI_STAMP)
-	$(call compile,AS,$(KERNEL_FLAGS) -D__ASSEMBLY__)
-$(BUILD)/obj/gen/kernel/%.c.o: $(BUILD)/gen/kernel/%.c $(BUILD)/kept/kernel | $(ABI_STAMP)
-	$(call compile,CC,$(KERNEL_FLAGS))
-
 $(BUILD)/obj/boot/shim/%.c.o: boot/shim/%.c $(BUILD)/kept/shim | $(ABI_STAMP)
 	$(call compile,CC,$(SHIM_FLAGS))
 $(BUILD)/obj/boot/shim/%.S.o: boot/shim/%.S $(BUILD)/kept/shim | $(ABI_STAMP)
@@ -201,28 +201,44 @@ $(BUILD)/obj/apps/%.c.o: apps/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 $(BUILD)/obj/tests/prog/%.c.o: tests/prog/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
 	$(call compile,CC,$(PROG_FLAGS))
 
-# ---- the kernel, with the table of its own function names ----------------------------------------
-
-KSYMS := $(BUILD)/gen/ksyms
+# ---- the kernels, each with the table of its own function names ------------------------------------
 
 # Linked first with an empty table, then with the table of that first link. The table lies behind all
 # code, so no function may have moved; tools/ksyms.py compares, and only then does the result count.
-$(BUILD)/rugo.debug.elf: $(KERNEL_OBJ) kernel/kernel.ld tools/ksyms.py $(BUILD)/kept/kernel-objects
-	$(call say,LD,$@)
-	@mkdir -p $(KSYMS)
-	$(Q)$(PYTHON) tools/ksyms.py --empty -o $(KSYMS)/pass1.S
-	$(Q)$(CC) -c $(KSYMS)/pass1.S -o $(KSYMS)/pass1.o
-	$(Q)$(LD) $(KERNEL_LINK) $(KERNEL_OBJ) $(KSYMS)/pass1.o -o $(KSYMS)/pass1.elf
-	$(Q)$(NM) $(KSYMS)/pass1.elf | $(PYTHON) tools/ksyms.py -o $(KSYMS)/ksyms.S
-	$(Q)$(CC) -c $(KSYMS)/ksyms.S -o $(KSYMS)/ksyms.o
-	$(Q)$(LD) $(KERNEL_LINK) $(KERNEL_OBJ) $(KSYMS)/ksyms.o -o $@
-	$(Q)$(NM) $@ | $(PYTHON) tools/ksyms.py --verify $(KSYMS)/ksyms.S
+#
+# $(call kernel_in,folder,kept flags,variable with the flags): how a kernel is made in a folder.
+define kernel_in
+$(1)/obj/kernel/%.c.o: kernel/%.c $(BUILD)/kept/$(2) | $(ABI_STAMP)
+	$$(call compile,CC,$$($(3)))
+$(1)/obj/kernel/%.S.o: kernel/%.S $(BUILD)/kept/$(2) | $(ABI_STAMP)
+	$$(call compile,AS,$$($(3)) -D__ASSEMBLY__)
+$(1)/obj/gen/kernel/%.c.o: $(BUILD)/gen/kernel/%.c $(BUILD)/kept/$(2) | $(ABI_STAMP)
+	$$(call compile,CC,$$($(3)))
+
+$(1)/rugo.debug.elf: $(KERNEL_OBJ:$(BUILD)/%=$(1)/%) kernel/kernel.ld tools/ksyms.py $(BUILD)/kept/kernel-objects
+	$$(call say,LD,$$@)
+	@mkdir -p $(1)/ksyms
+	$(Q)$(PYTHON) tools/ksyms.py --empty -o $(1)/ksyms/pass1.S
+	$(Q)$(CC) -c $(1)/ksyms/pass1.S -o $(1)/ksyms/pass1.o
+	$(Q)$(LD) $(KERNEL_LINK) $(KERNEL_OBJ:$(BUILD)/%=$(1)/%) $(1)/ksyms/pass1.o -o $(1)/ksyms/pass1.elf
+	$(Q)$(NM) $(1)/ksyms/pass1.elf | $(PYTHON) tools/ksyms.py -o $(1)/ksyms/ksyms.S
+	$(Q)$(CC) -c $(1)/ksyms/ksyms.S -o $(1)/ksyms/ksyms.o
+	$(Q)$(LD) $(KERNEL_LINK) $(KERNEL_OBJ:$(BUILD)/%=$(1)/%) $(1)/ksyms/ksyms.o -o $$@
+	$(Q)$(NM) $$@ | $(PYTHON) tools/ksyms.py --verify $(1)/ksyms/ksyms.S
+endef
+
+$(eval $(call kernel_in,$(BUILD),kernel,KERNEL_FLAGS))
+$(eval $(call kernel_in,$(BUILD)/test,checked,CHECKED_FLAGS))
 
 $(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
 	$(call say,STRIP,$@)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 	@size=$$(stat -c %s $@); test $$size -le $(KERNEL_MAX) || \
 	    { echo "$@: $$size bytes, more than the $(KERNEL_MAX) allowed" >&2; rm -f $@; exit 1; }
+
+$(BUILD)/test/rugo.elf: $(BUILD)/test/rugo.debug.elf
+	$(call say,STRIP,$@)
+	$(Q)$(OBJCOPY) --strip-all $< $@
 
 $(BUILD)/shim.elf: $(SHIM_OBJ) boot/shim/shim.ld $(BUILD)/kept/shim-objects
 	$(call say,LD,$@)
@@ -425,7 +441,7 @@ $(CURDIR)/$(BUILD)/%: $(BUILD)/% ;
 
 FORCE:
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
--include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
+-include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(KERNEL_OBJ:$(BUILD)/%=$(BUILD)/test/%) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
            $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.c.o))
 endif
 

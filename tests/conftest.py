@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rugo.machine import BUILD, ROOT, TEST_BUILD, Machine, leftovers, make
+from rugo.machine import BUILD, ORDINARY_BUILD, ROOT, TEST_BUILD, Machine, leftovers, make
 from rugo.qmp import Qmp
 from rugo.shell import Shell
 
@@ -46,13 +46,19 @@ def pytest_sessionstart(session):
     os.environ["RUGO_TEST_RUN"] = secrets.token_hex(8)
     os.environ["RUGO_TEST_SECRET"] = secrets.token_hex(8)
     try:
-        make("all")
+        make("-j2", "all", "checked-kernel")
         make("initrd", f"SECRET={os.environ['RUGO_TEST_SECRET']}")
     except AssertionError as why:
         pytest.exit(str(why), returncode=1)
-    for name in ("rugo.elf", "rugo.debug.elf", "shim.elf"):
-        (TEST_BUILD / name).unlink(missing_ok=True)
-        (TEST_BUILD / name).symlink_to(BUILD / name)
+    link(TEST_BUILD, BUILD / "shim.elf")
+    for file in (BUILD / "rugo.elf", BUILD / "rugo.debug.elf", BUILD / "shim.elf", TEST_BUILD / "initrd.cpio"):
+        link(ORDINARY_BUILD, file)
+
+
+def link(folder, file):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / file.name).unlink(missing_ok=True)
+    (folder / file.name).symlink_to(file)
 
 
 def own_the_build(session):

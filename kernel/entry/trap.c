@@ -4,6 +4,7 @@
  */
 #include "entry/trap.h"
 #include "klib/printf.h"
+#include "klib/string.h"
 #include "mm/pagetable.h"
 #include "mm/vm.h"
 #include "proc/process.h"
@@ -30,6 +31,18 @@ void trap_set_hook(bool (*hook)(struct trap_frame *f))
     trap_hook = hook;
 }
 
+/*
+ * gcc ends with UD2 what must not happen: a failed check of -fsanitize=undefined, or code that nothing may reach.
+ * The name of the function it is in, or NULL: it was something else.
+ */
+static const char *compiler_trap(const struct trap_frame *f)
+{
+    static const uint8_t ud2[] = { 0x0f, 0x0b };
+    uintptr_t offset;
+    const char *name = f->vector == VEC_UD ? symbol_find(f->rip, &offset) : NULL;
+    return name && !memcmp((const void *)f->rip, ud2, sizeof ud2) ? name : NULL;
+}
+
 static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
 {
     const char *name = exceptions[f->vector].name ? exceptions[f->vector].name : "?";
@@ -40,6 +53,9 @@ static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
     if (f->vector == VEC_DF && kstack_guard_hit(address))
         panic_at(PANIC_DOUBLE_FAULT, f->rip, f->rbp, "kernel stack overflow (address 0x%lx)",
                  address);
+    if (compiler_trap(f)) /* inside the UD2: a return address lies behind its call too */
+        panic_at(PANIC_UNDEFINED, f->rip + 1, f->rbp, "undefined behaviour in %s",
+                 compiler_trap(f));
     uint64_t code = f->vector == VEC_DF    ? PANIC_DOUBLE_FAULT
                     : f->vector == VEC_NMI ? PANIC_NMI
                     : f->vector == VEC_MC  ? PANIC_MACHINE_CHECK

@@ -18,6 +18,7 @@ enum panic_code {
     PANIC_SVCMAN = 0x6,       /* the first process ended */
     PANIC_NMI = 0x7,
     PANIC_MACHINE_CHECK = 0x8,
+    PANIC_UNDEFINED = 0x9,    /* undefined behaviour, found by a check that the compiler put in */
 };
 
 void panic(uint64_t code, const char *fmt, ...) NORETURN PRINTF(2, 3);

@@ -7,6 +7,7 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/pagetable.h"
+#include "selftest/plant.h"
 #include "sched/thread.h"
 #include "x86/clock.h"
 #include "x86/debugexit.h"
@@ -271,6 +272,18 @@ static void test_memory(void)
     end(intact && before == after);
 }
 
+/* A bug of kind= in a kernel that checks itself; that it goes on is the failure. */
+static void test_plant(void)
+{
+    char kind[32] = "";
+    (void)cmdline_get(boot->cmdline, "kind", kind, sizeof kind);
+    if (plant_bug(kind))
+        kprintf("TEST: nobody noticed the bug %s%s\n", kind, suffix);
+    else
+        kprintf("TEST: this kernel has no bug '%s' to plant%s\n", kind, suffix);
+    end(false);
+}
+
 static void test_list(void);
 
 static const struct {
@@ -291,6 +304,7 @@ static const struct {
     { "ticks", test_ticks, "a hundred timer interrupts" },
     { "threads", test_threads, "two threads that never yield" },
     { "mm.heap", test_memory, "kernel heap gives everything back" },
+    { "plant", test_plant, "do what a checking kernel must notice; kind=" },
     { "list", test_list, "this list, then that of svcman" },
 };
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from rugo.machine import BUILD
+from rugo.machine import ORDINARY_BUILD
 
 PAGE = 4096
 RANGE = 1 << 30
@@ -11,9 +11,9 @@ RANGE = 1 << 30
 
 def slide(boot, words):
     """How far the kernel is from where it was linked: by the first frame of a panic's backtrace."""
-    log = boot(f"test=panic code=0x1 {words}").log
+    log = boot(f"test=panic code=0x1 {words}", build=ORDINARY_BUILD).log
     address, name, offset = re.search(r"#0 (0x[0-9a-f]+) (\w+)\+(0x[0-9a-f]+)", log).groups()
-    symbols = subprocess.run(["nm", BUILD / "rugo.debug.elf"], capture_output=True, text=True, check=True).stdout
+    symbols = subprocess.run(["nm", ORDINARY_BUILD / "rugo.debug.elf"], capture_output=True, text=True, check=True).stdout
     linked = {int(line.split()[0], 16) for line in symbols.splitlines() if line.split()[-1] == name}
     assert len(linked) == 1, f"{name} is not one symbol"
     return int(address, 16) - int(offset, 16) - linked.pop()

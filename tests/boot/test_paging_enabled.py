@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from rugo.machine import ORDINARY_BUILD
 from rugo.pagetable import walk
 
 CR0_WP, CR0_PG = 1 << 16, 1 << 31
@@ -15,7 +16,7 @@ EFER_LMA, EFER_NXE = 1 << 10, 1 << 11
 def frozen(shell, qmp, tmp_path):
     """A machine at its prompt, stopped, with QEMU's record of what was written to CR3 while paging was on."""
     trace = tmp_path / "mmu.log"
-    shell(qmp=qmp.socket, extra=["-d", "mmu", "-D", str(trace)])
+    shell(build=ORDINARY_BUILD, qmp=qmp.socket, extra=["-d", "mmu", "-D", str(trace)])
     machine = qmp()
     machine.stop()
     machine.cr3_writes = [int(value, 16) for value in re.findall(r"CR3 update: CR3=([0-9a-f]+)", trace.read_text())]

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from rugo.machine import BUILD
+from rugo.machine import TEST_BUILD
 
 DAMAGE = {"used": "used_index -= 1", "avail": "avail_index += 1000"}
 
@@ -20,7 +20,7 @@ def test_broken(start, image, blk, nonce, secret, tmp_path_factory, damage, devi
     machine = start(f"nokaslr test=blk.broken nonce={nonce}",
                     extra=[*blk(image(), device), "-gdb", f"unix:{socket},server=on,wait=off"])
     machine.expect("^BLK: waiting for damage$")
-    gdb = subprocess.run(["gdb", "-nx", "-batch", str(BUILD / "rugo.debug.elf"), "-ex", f"target remote {socket}",
+    gdb = subprocess.run(["gdb", "-nx", "-batch", str(TEST_BUILD / "rugo.debug.elf"), "-ex", f"target remote {socket}",
                           "-ex", "set $v = (struct virtio_blk *)devices[0]",
                           "-ex", f"set var $v->vq.{DAMAGE[damage]}", "-ex", "detach"],
                          capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)

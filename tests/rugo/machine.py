@@ -21,8 +21,10 @@ if not BUILD.is_absolute():
 
 RUNNER = ROOT / "tools" / "run_qemu.sh"
 
-# The build as the tests see it: the same kernel and shim, and the initrd with this session's secret.
+# The build as the tests see it: the kernel that checks itself, the shim, and the initrd with this session's secret.
 TEST_BUILD = BUILD / "test"
+# The same with the kernel that people run, for what must be known of that one.
+ORDINARY_BUILD = TEST_BUILD / "ordinary"
 
 # How much longer than its own --timeout the runner may take before it counts as broken.
 GRACE = 15

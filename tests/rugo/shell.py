@@ -25,12 +25,12 @@ def keep_newlines():
 class Shell:
     """An interactive machine. Every wait has a limit, and a missing prompt fails the test."""
 
-    def __init__(self, cmdline="", **options):
+    def __init__(self, cmdline="", build=None, **options):
         self.slot = Slot()
         self.limit = options.setdefault("timeout", 120)
         self.started = time.monotonic()
         command, *args = runner_args(cmdline, **options)
-        self.tty = pexpect.spawn(command, args, env=runner_env(), cwd=str(ROOT), encoding="utf-8",
+        self.tty = pexpect.spawn(command, args, env=runner_env(build), cwd=str(ROOT), encoding="utf-8",
                                  codec_errors="replace", dimensions=(50, 4096), timeout=30, preexec_fn=keep_newlines)
         self.tty.delaybeforesend = None
         self.record = self.tty.logfile_read = Record()

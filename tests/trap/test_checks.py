@@ -1,0 +1,35 @@
+"""The kernel that the tests boot checks itself: each kind of bug, planted, ends it with a panic that says what and where."""
+
+import re
+import subprocess
+
+import pytest
+
+from rugo.machine import ROOT, TEST_BUILD
+
+UNDEFINED = {"shift": "shift_too_far", "overflow": "add_too_much", "bounds": "index_too_high", "divide": "divide_by_nothing",
+             "null": "follow_null", "alignment": "read_crooked", "bool": "load_half_true", "unreachable": "arrive_nowhere"}
+
+
+@pytest.mark.parametrize("kind", UNDEFINED)
+def test_undefined_behaviour(boot, nonce, kind):
+    run = boot(f"test=plant kind={kind} nonce={nonce}")
+    assert run.status == 1
+    assert f"undefined behaviour in {UNDEFINED[kind]}" in run.line("RUGO: panic code=0x9")
+    assert re.search(rf"#0 0x[0-9a-f]+ {UNDEFINED[kind]}\+0x", run.log)
+
+
+def test_place_of_the_bug(boot):
+    """tools/symbolize.sh finds the line."""
+    log = boot("test=plant kind=shift").log
+    done = subprocess.run([ROOT / "tools/symbolize.sh", TEST_BUILD / "rugo.debug.elf"], input=log, capture_output=True, text=True,
+                          check=True)
+    place = re.search(r"#0 .* \S*kernel/selftest/plant\.c:(\d+)", done.stdout)
+    line = (ROOT / "kernel/selftest/plant.c").read_text().splitlines()[int(place[1]) - 1]
+    assert "<<" in line, f"it should be where the shift is, not: {line}"
+
+
+def test_unknown_kind(boot, nonce):
+    run = boot(f"test=plant kind=none nonce={nonce}")
+    assert run.status == 1
+    run.line("TEST: this kernel has no bug 'none'", nonce=nonce)
