@@ -7,7 +7,6 @@
 #include "tcb.h"
 
 #include <rugo/cdefs.h>
-#include <rugo/ipc.h>
 #include <rugo/syscall.h>
 
 _Noreturn void __thread_main(struct thread *t);
@@ -16,7 +15,7 @@ void __hidden __thread_entry(void);
 _Noreturn void __thread_main(struct thread *t)
 {
     t->result = t->fn(t->arg);
-    sys_thread_exit(0);
+    sys_thread_exit((uintptr_t)&t->alive);
 }
 
 /* Without VM_READ nothing can be touched; where that is not to be had, the page is unmapped. */
@@ -36,7 +35,7 @@ int thread_start(struct thread *t, int (*fn)(void *), void *arg, size_t stack_si
     if (at < 0)
         return (int)at;
     make_guard((uintptr_t)at);
-    *t = (struct thread){ HANDLE_NONE, (void *)at, size, fn, arg, 0 };
+    *t = (struct thread){ HANDLE_NONE, (void *)at, size, fn, arg, 0, 1 };
     tcb = __tcb_make((char *)at + size);
     tcb->thread = t;
     uintptr_t stack = ((uintptr_t)at + size - __tls_size()) & ~(uintptr_t)63;
@@ -52,10 +51,8 @@ int thread_start(struct thread *t, int (*fn)(void *), void *arg, size_t stack_si
 
 int thread_join(struct thread *t, int *result)
 {
-    int st = handle_wait(t->handle, EV_EXITED, TIMEOUT_NEVER);
-
-    if (st != 0)
-        return st;
+    while (__atomic_load_n(&t->alive, __ATOMIC_ACQUIRE) != 0)
+        (void)sys_futex_wait((uintptr_t)&t->alive, 1, TIMEOUT_NEVER, 0);
     (void)sys_handle_close(t->handle);
     (void)sys_vm_unmap(HANDLE_SELF, (uintptr_t)t->stack, t->stack_size);
     if (result != NULL)

@@ -157,6 +157,11 @@ static void w_fault(void)
     w_vm(P_MAP_DEFAULT, "_default");
 }
 
+static void w_futex_pinned(void)
+{
+    w_futex("futex_pingpong_pinned", 0, 0);
+}
+
 /* In this order. `only=NAME` on the kernel's command line picks one: what tools/bench_profile.py looks at. */
 static const struct {
     const char *name;
@@ -165,6 +170,7 @@ static const struct {
     { "cpu", w_cpu },
     { "syscall", w_syscall },
     { "handle", w_handle_call },
+    { "futex", w_futex_pinned },
     { "yield", w_yield },
     { "thread", w_thread },
     { "link", w_link },

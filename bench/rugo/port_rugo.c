@@ -1,9 +1,8 @@
 /*
  * port.h of bench/linux for Rugo: what the workloads measure, made of Rugo's own calls.
  *
- * There are no futexes, no pinning and no forking here yet: p_wait32 and p_wake32 end the program, one
- * CPU needs no pinning, and the second process of a measurement is this program again, with the role
- * as an argument.
+ * There is no pinning and no forking here yet: one CPU needs no pinning, and the second process of a
+ * measurement is this program again, with the role as an argument.
  *
  * The link "endpoint" is call and reply_recv: p_send of the first process leaves the message in the
  * thread's buffer and p_recv makes the call; p_send of the second one leaves the answer and the next
@@ -139,17 +138,12 @@ void p_yield(void)
 
 void p_wait32(volatile uint32_t *w, uint32_t expect, int shared)
 {
-    (void)w;
-    (void)expect;
-    (void)shared;
-    p_die("this kernel has no futex");
+    (void)sys_futex_wait((uintptr_t)w, expect, TIMEOUT_NEVER, shared ? FUTEX_SHARED : 0);
 }
 
 void p_wake32(volatile uint32_t *w, int shared)
 {
-    (void)w;
-    (void)shared;
-    p_die("this kernel has no futex");
+    (void)sys_futex_wake((uintptr_t)w, 1, shared ? FUTEX_SHARED : 0);
 }
 
 /* ---- memory: every page has 4 KiB ------------------------------------------------------------------ */

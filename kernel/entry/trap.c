@@ -85,9 +85,9 @@ static void page_fault(struct trap_frame *f)
     uint32_t access = f->error & PF_FETCH ? VM_EXEC : f->error & PF_WRITE ? VM_WRITE : VM_READ;
     uintptr_t fixup = trap_from_user(f) ? 0 : usercopy_fixup(f->rip);
     status_t st = -EFAULT;
-    if (as && address < USER_MAX && (trap_from_user(f) || fixup)) {
-        if (f->rflags & RFLAGS_IF)
-            irq_enable();
+    /* With interrupts off a lock may be held: such a look at user memory (user_peek32) fails instead of waiting. */
+    if (as && address < USER_MAX && (trap_from_user(f) || fixup) && (f->rflags & RFLAGS_IF)) {
+        irq_enable();
         st = vm_fault(as, address, access);
         irq_disable();
     }

@@ -34,6 +34,16 @@ status_t user_probe_out(struct user_out dst, size_t n)
     return OK;
 }
 
+status_t user_peek32(uint32_t *word, struct user_in src)
+{
+    if (!user_range_ok(src.addr, sizeof *word))
+        return -EFAULT;
+    user_access_begin();
+    int failed = usercopy_peek32(word, (const void *)src.addr);
+    user_access_end();
+    return failed ? -EFAULT : OK;
+}
+
 struct fixup {
     int32_t insn, resume; /* relative to the address of each field */
 };

@@ -3,7 +3,8 @@
  *
  * User addresses have types of their own, which gcc refuses to dereference or to swap. A copy touches only the
  * calling process's user half, takes page faults as they come, and fails with -EFAULT as a whole. Bytes are copied
- * before they are looked at, so that another thread can't change them in between. No spinlock may be held.
+ * before they are looked at, so that another thread can't change them in between. No spinlock may be held, but for
+ * user_peek32: a fault with interrupts off is never resolved.
  */
 #ifndef MM_USERCOPY_H
 #define MM_USERCOPY_H
@@ -25,6 +26,12 @@ status_t copy_to_user(struct user_out dst, const void *src, size_t n) MUST_CHECK
  * can't be put back. Another thread may unmap the memory right after.
  */
 status_t user_probe_out(struct user_out dst, size_t n) MUST_CHECK;
+
+/*
+ * Read the aligned word at src in one access, without fetching its page when that is not there (-EFAULT): the one way
+ * to look at user memory under a spinlock.
+ */
+status_t user_peek32(uint32_t *word, struct user_in src) MUST_CHECK;
 
 static inline struct user_in user_in_at(struct user_in u, size_t offset)
 {

@@ -503,6 +503,19 @@ void aspace_destroy(struct aspace *as)
 
 /* ---- memory of others ---- */
 
+struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset)
+{
+    spin_lock(&as->lock);
+    struct region *r = region_at(as, va);
+    struct shm *s = r ? r->shm : NULL;
+    if (s) {
+        object_get(&s->obj);
+        *offset = (r->shm_page << PAGE_SHIFT) + (va - start_of(r));
+    }
+    spin_unlock(&as->lock);
+    return s;
+}
+
 static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bool write,
                         bool ignore_prot)
 {

@@ -66,6 +66,12 @@ status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t pr
  */
 status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
 
+/*
+ * The memory object mapped at va, with a reference, and the byte offset of va in it; NULL when there is none or the
+ * memory there is private.
+ */
+struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset);
+
 /* Copy between kernel memory and an address space that need not be current. -EFAULT: not mapped with that access. */
 status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n) MUST_CHECK;
 /* ignore_prot: write whatever the region's protection says (loaders). */

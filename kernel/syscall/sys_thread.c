@@ -1,4 +1,5 @@
 /* System calls on threads, and the clock. */
+#include "ipc/futex.h"
 #include "proc/process.h"
 #include "x86/clock.h"
 #include <syscall_table.h>
@@ -40,8 +41,8 @@ int64_t sys_thread_exit(uintptr_t clear)
 {
     uint32_t zero = 0;
     /* A bad address has nobody left to be told. */
-    if (clear && copy_to_user((struct user_out){ clear }, &zero, sizeof zero) != OK)
-        clear = 0;
+    if (clear && copy_to_user((struct user_out){ clear }, &zero, sizeof zero) == OK)
+        (void)futex_wake(clear, UINT32_MAX, false);
     process_thread_exit();
 }
 

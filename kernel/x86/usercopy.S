@@ -37,7 +37,13 @@ usercopy_raw:
     add $8, %rdi
     dec %ecx
     jnz 3b
-4:  and $7, %edx
+4:  test $4, %edx               /* an aligned word goes in one piece */
+    jz 7f
+    GUARDED mov (%rsi), %eax
+    GUARDED mov %eax, (%rdi)
+    add $4, %rsi
+    add $4, %rdi
+7:  and $3, %edx
     jz 6f
 5:  GUARDED movb (%rsi), %al
     GUARDED movb %al, (%rdi)
@@ -51,5 +57,14 @@ usercopy_raw:
     mov $1, %eax
     ret
     .size usercopy_raw, . - usercopy_raw
+
+    .globl usercopy_peek32
+    .type usercopy_peek32, @function
+usercopy_peek32:
+    GUARDED mov (%rsi), %eax
+    mov %eax, (%rdi)
+    xor %eax, %eax
+    ret
+    .size usercopy_peek32, . - usercopy_peek32
 
     .section .note.GNU-stack, "", @progbits

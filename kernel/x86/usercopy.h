@@ -3,7 +3,10 @@
 #define X86_USERCOPY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 int usercopy_raw(void *dst, const void *src, size_t n);
+/* The same for one aligned word, in one access. */
+int usercopy_peek32(uint32_t *dst, const void *src);
 
 #endif

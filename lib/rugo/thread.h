@@ -13,6 +13,7 @@ struct thread {
     int (*fn)(void *);
     void *arg;
     int result;
+    uint32_t alive; /* the kernel makes it 0 when the stack is no longer in use */
 };
 
 #define THREAD_STACK (64 * 1024) /* bytes when the caller says 0 */
@@ -25,10 +26,10 @@ int thread_start(struct thread *t, int (*fn)(void *), void *arg, size_t stack_si
 /* Waits for the end of the thread, frees what it had; *result (may be NULL) is what fn returned. */
 int thread_join(struct thread *t, int *result);
 
-/* A lock that spins briefly, then sleeps in growing steps. For short sections: not fair, not
- * recursive. */
+/* A lock whose waiters sleep. Taking it and giving it back enters the kernel only when somebody has
+ * to wait. Not fair, not recursive. */
 struct mutex {
-    uint32_t held;
+    uint32_t state;
 };
 #define MUTEX_INIT { 0 }
 void mutex_lock(struct mutex *m);
