@@ -108,6 +108,28 @@ void frame_free(paddr_t p)
     spin_unlock(&frames.lock);
 }
 
+void frame_list_add(struct frame_list *l, paddr_t p)
+{
+    struct frame *f = frame_of(p);
+    f->next = l->first;
+    l->first = f;
+    if (!l->last)
+        l->last = f;
+    l->count++;
+}
+
+void frame_list_free(struct frame_list *l)
+{
+    if (!l->first)
+        return;
+    spin_lock(&frames.lock);
+    l->last->next = frames.free;
+    frames.free = l->first;
+    frames.free_count += l->count;
+    spin_unlock(&frames.lock);
+    *l = (struct frame_list){ 0 };
+}
+
 /*
  * By 16-byte stores, with the one register used kept: half the instructions of 8-byte stores. No interrupt may come
  * in between, as a kernel thread's vector registers are not saved at a switch.

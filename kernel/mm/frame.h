@@ -49,6 +49,15 @@ paddr_t frame_alloc(void);
 /* A frame of zeros, or 0. */
 paddr_t frame_alloc_zeroed(void);
 void frame_free(paddr_t p);
+/* Frames to be freed together; starts as all zero. */
+struct frame_list {
+    struct frame *first, *last;
+    uint32_t count;
+};
+/* Put a frame that is in use on the list. */
+void frame_list_add(struct frame_list *l, paddr_t p);
+/* Free them all; the list is empty then. */
+void frame_list_free(struct frame_list *l);
 /* Fill a frame with zeros. */
 void frame_zero(paddr_t p);
 

@@ -1,20 +1,27 @@
-/* Kernel mappings: device registers and stacks (declared in pagetable.h). */
+/*
+ * Kernel mappings: device registers and stacks (declared in pagetable.h).
+ *
+ * A few free stacks stay mapped for each CPU. The frames of any other are free at once, though a CPU may know the
+ * translation a while longer: nobody has a reason to use the address. It is the address that waits: it gets a new stack
+ * only when all CPUs have forgotten the old one, which is asked of them when there is no other address at hand.
+ */
 #include "klib/spinlock.h"
 #include "mm/frame.h"
 #include "mm/pagetable.h"
+#include "x86/smp.h"
 
 #define STACK_PAGES (KSTACK_SIZE / PAGE_SIZE)
 #define STACK_SLOT  (KSTACK_SIZE + PAGE_SIZE) /* the guard is the lowest page */
 #define DEVICE_AREA (KMAP_BASE + KMAP_SIZE / 2)
-#define STACKS_KEPT 16u /* free stacks that stay mapped */
+#define STACKS_KEPT 8u /* free stacks that stay mapped, for each CPU */
 
 static struct {
     struct spinlock lock;
     uintptr_t next_stack, next_device;
-    uintptr_t free_stack; /* tops of free mapped stacks, linked through their highest word */
-    unsigned free_count;  /* how many they are */
     uint64_t
-        free_slot; /* number + 1 of a slot without pages; they are linked through their guard's absent entry */
+        free_slot; /* number + 1 of a slot without pages; linked through their guards' absent entries */
+    uint64_t old_slot; /* [a] the same, of slots whose stack a CPU may still know */
+    uintptr_t kept[MAX_CPUS][STACKS_KEPT]; /* [a] tops of free stacks that stay mapped, or 0 */
 } kmap = { .lock = SPINLOCK_INIT(RANK_KMAP), .next_stack = KMAP_BASE, .next_device = DEVICE_AREA };
 
 static paddr_t table_frame(void *arg)
@@ -71,13 +78,14 @@ static bool map_stack(uintptr_t va)
 
 static void unmap_stack(uintptr_t va)
 {
+    struct frame_list frames = { 0 };
     for (uintptr_t end = va + KSTACK_SIZE; va < end; va += PAGE_SIZE) {
         pte_t *e = stack_entry(va);
-        paddr_t page = *e & PTE_ADDR;
+        frame_list_add(&frames, *e & PTE_ADDR);
         *e = 0;
         tlb_flush_page(va);
-        frame_free(page);
     }
+    frame_list_free(&frames);
 }
 
 /* The link of a free slot: bit 0, which says present, stays clear. */
@@ -103,34 +111,72 @@ static uintptr_t new_stack(void)
     return base + STACK_SLOT;
 }
 
+/* Slots whose stack somebody may know become free slots once nobody does. */
+static void renew_slots(void)
+{
+    uint64_t old = __atomic_exchange_n(&kmap.old_slot, 0, __ATOMIC_ACQUIRE);
+    if (!old)
+        return;
+    smp_flush_tlb(smp_cpus(), KMAP_BASE, __atomic_load_n(&kmap.next_stack, __ATOMIC_RELAXED));
+    spin_lock(&kmap.lock);
+    while (old) {
+        pte_t *link = slot_link(old - 1);
+        uint64_t next = *link >> 1;
+        *link = kmap.free_slot << 1;
+        kmap.free_slot = old;
+        old = next;
+    }
+    spin_unlock(&kmap.lock);
+}
+
+static uintptr_t take_kept(unsigned cpu)
+{
+    uintptr_t top = 0;
+    for (unsigned i = 0; i < STACKS_KEPT && !top; i++)
+        if (__atomic_load_n(&kmap.kept[cpu][i], __ATOMIC_RELAXED))
+            top = __atomic_exchange_n(&kmap.kept[cpu][i], 0, __ATOMIC_ACQUIRE);
+    return top;
+}
+
 uintptr_t kstack_alloc(void)
 {
+    unsigned first = this_cpu()->id;
+    uintptr_t top = 0;
+    for (unsigned i = 0; i < MAX_CPUS && !top; i++)
+        top = take_kept((first + i) % MAX_CPUS);
+    if (top)
+        return top;
+    if (!__atomic_load_n(&kmap.free_slot, __ATOMIC_RELAXED))
+        renew_slots();
     spin_lock(&kmap.lock);
-    uintptr_t top = kmap.free_stack;
-    if (top) {
-        kmap.free_stack = ((uintptr_t *)top)[-1];
-        kmap.free_count--;
-    } else {
-        top = new_stack();
-    }
+    top = new_stack();
     spin_unlock(&kmap.lock);
     return top;
 }
 
+static void give_up(uintptr_t top)
+{
+    uint64_t slot = (top - KMAP_BASE) / STACK_SLOT - 1;
+    unmap_stack(top - KSTACK_SIZE);
+    pte_t *link = slot_link(slot);
+    uint64_t first = __atomic_load_n(&kmap.old_slot, __ATOMIC_RELAXED);
+    do
+        *link = first << 1;
+    while (!__atomic_compare_exchange_n(&kmap.old_slot, &first, slot + 1, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
+}
+
 void kstack_free(uintptr_t top)
 {
-    spin_lock(&kmap.lock);
-    if (kmap.free_count < STACKS_KEPT) {
-        ((uintptr_t *)top)[-1] = kmap.free_stack;
-        kmap.free_stack = top;
-        kmap.free_count++;
-    } else {
-        uint64_t slot = (top - KMAP_BASE) / STACK_SLOT - 1;
-        unmap_stack(top - KSTACK_SIZE);
-        *slot_link(slot) = kmap.free_slot << 1;
-        kmap.free_slot = slot + 1;
+    uintptr_t *kept = kmap.kept[this_cpu()->id];
+    for (unsigned i = 0; i < STACKS_KEPT; i++) {
+        uintptr_t none = 0;
+        if (!__atomic_load_n(&kept[i], __ATOMIC_RELAXED) &&
+            __atomic_compare_exchange_n(&kept[i], &none, top, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+            return;
     }
-    spin_unlock(&kmap.lock);
+    give_up(top);
 }
 
 bool kstack_guard_hit(uintptr_t va)

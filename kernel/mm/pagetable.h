@@ -37,9 +37,13 @@ uint64_t pt_free_user(paddr_t root);
 
 /* Map device registers uncached; stays mapped. NULL when memory is out. */
 volatile void *kmap_device(paddr_t at, uint64_t length);
-/* A kernel stack of KSTACK_SIZE bytes with an unmapped guard page below: its top, or 0. Contents undefined. */
+/*
+ * A kernel stack of KSTACK_SIZE bytes with an unmapped guard page below: its top, or 0. Contents undefined. May wait for
+ * the other CPUs: interrupts are on and no spinlock is held (but for the idle threads, made before there are others).
+ */
 #define KSTACK_SIZE 8192u
 uintptr_t kstack_alloc(void);
+/* Never waits. */
 void kstack_free(uintptr_t top);
 /* Whether va lies in the guard page of a kernel stack. */
 bool kstack_guard_hit(uintptr_t va);

@@ -1,16 +1,17 @@
 /* Address spaces (vm.h). */
-#include "mm/vm.h"
+#include "mm/aspace.h"
 #include "klib/string.h"
-#include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/pagetable.h"
 
 #define MMAP_BASE 0x100000000000ull /* where mappings without an address go, upwards */
 #define PROT_MASK (VM_READ | VM_WRITE | VM_EXEC)
-/* More pages than this are flushed by reloading CR3 instead of one by one. */
-#define FLUSH_ALL_PAGES 64
 /* Page-table entries looked at with an address space locked once, when a lot of it goes. */
 #define DROP_AT_ONCE 1024u
+/* What a page-table entry keeps when its protection changes. */
+#define PTE_KEPT (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY)
+/* What a region counts for in it. */
+#define DROP_REGION 16u
 /* Regions of an address space: bounds the search for a gap, and what mapping costs the kernel. */
 #define REGIONS_MAX 65536u
 
@@ -24,7 +25,7 @@ static struct region *region_from(struct tree_node *n)
     return n ? CONTAINER(n, struct region, node) : NULL;
 }
 
-/* The region that holds va, or NULL. */
+/* The region that holds va, or NULL; it may be on its way out. */
 static struct region *region_at(struct aspace *as, uintptr_t va)
 {
     struct region *r = as->recent;
@@ -37,6 +38,13 @@ static struct region *region_at(struct aspace *as, uintptr_t va)
     return r;
 }
 
+/* The region that holds va and is there to stay, or NULL. */
+static struct region *live_region_at(struct aspace *as, uintptr_t va)
+{
+    struct region *r = region_at(as, va);
+    return r && !r->gone ? r : NULL;
+}
+
 /* The first region that ends above va, or NULL. */
 static struct region *region_from_va(struct aspace *as, uintptr_t va)
 {
@@ -47,8 +55,6 @@ static struct region *region_from_va(struct aspace *as, uintptr_t va)
 }
 
 /* ---- making and leaving address spaces ---- */
-
-static struct aspace *loaded; /* on the only CPU there is */
 
 struct aspace *aspace_create(void)
 {
@@ -64,31 +70,6 @@ struct aspace *aspace_create(void)
     as->pages = 1;
     pt_share_kernel(root);
     return as;
-}
-
-void aspace_switch(struct aspace *as)
-{
-    if (!as || as == loaded)
-        return;
-    loaded = as;
-    write_cr3(as->root);
-}
-
-struct aspace *aspace_current(void)
-{
-    return loaded;
-}
-
-static void flush(struct aspace *as, uintptr_t from, uintptr_t to)
-{
-    if (as != loaded)
-        return;
-    if (to - from > FLUSH_ALL_PAGES * PAGE_SIZE) {
-        write_cr3(as->root);
-        return;
-    }
-    for (; from < to; from += PAGE_SIZE)
-        tlb_flush_page(from);
 }
 
 /* ---- pages ---- */
@@ -113,40 +94,47 @@ static uintptr_t skip_empty(struct aspace *as, uintptr_t va)
 }
 
 /*
- * Take pages of r out of the page tables, from its start on, freeing private ones. Returns how far it came after
- * DROP_AT_ONCE entries: at least a step, at most r->end. An entry is 0 or holds a frame, be it present or not.
+ * Take the entries for [va, va + count pages), all in one table, out of it. Frames of the address space itself go into
+ * the batch. An entry is 0 or holds a frame, be it present or not.
  */
-static uintptr_t drop_pages(struct region *r)
+static void drop_entries(struct region *r, uintptr_t va, unsigned count, struct vm_batch *b)
 {
-    struct aspace *as = r->as;
-    unsigned left = DROP_AT_ONCE;
-    uintptr_t va = start_of(r);
-    while (va < r->end && left) {
-        uintptr_t next = skip_empty(as, va);
-        if (next > va) {
-            va = next;
-            left--;
+    pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
+    for (pte_t *end = e + count; e < end; e++, va += PAGE_SIZE) {
+        pte_t old = *e;
+        if (!old)
             continue;
-        }
-        pte_t *e = pt_slot(as->root, va, 0, NULL, NULL);
-        pte_t *end =
-            e +
-            min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (r->end - va) >> PAGE_SHIFT), left);
-        left -= (unsigned)(end - e);
-        for (; e < end; e++, va += PAGE_SIZE) {
-            if (!*e)
-                continue;
-            paddr_t p = *e & PTE_ADDR;
-            *e = 0;
-            if (as == loaded)
-                tlb_flush_page(va);
-            if (!r->shm) {
-                frame_free(p);
-                as->pages--;
-            }
+        __atomic_store_n(e, 0, __ATOMIC_RELAXED);
+        if (old & PTE_PRESENT)
+            vm_batch_add(b, va);
+        if (!r->shm) {
+            frame_list_add(&b->frames, old & PTE_ADDR);
+            r->as->pages--;
         }
     }
-    return va < r->end ? va : r->end;
+}
+
+/*
+ * Take the pages of r in [va, end) out of the page tables, from va on. Returns how far it came: at least a step, all
+ * the way while *left, the entries it may yet look at, lasts.
+ */
+static uintptr_t drop_pages(struct region *r, uintptr_t va, uintptr_t end, unsigned *left,
+                            struct vm_batch *b)
+{
+    while (va < end && *left) {
+        uintptr_t next = skip_empty(r->as, va);
+        uint64_t n =
+            min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (end - va) >> PAGE_SHIFT), *left);
+        if (next > va) {
+            va = next;
+            --*left;
+            continue;
+        }
+        drop_entries(r, va, (unsigned)n, b);
+        va += n << PAGE_SHIFT;
+        *left -= (unsigned)n;
+    }
+    return va < end ? va : end;
 }
 
 /* The bits of an entry. What may not be accessed at all is not present: the kernel may not read it either. */
@@ -158,13 +146,26 @@ static pte_t prot_bits(uint32_t prot)
            (prot & VM_EXEC ? 0 : PTE_NX);
 }
 
+/* Whether a CPU may know more of an entry than it allows now. */
+static bool reduced(pte_t old, pte_t new)
+{
+    return (old & PTE_PRESENT) &&
+           (!(new &PTE_PRESENT) || (old & ~new &PTE_WRITE) || (new & ~old &PTE_NX));
+}
+
 /* Bring a page of r in; the lock is held. Returns its entry, NULL when memory is out. */
 static pte_t *bring_in(struct region *r, uintptr_t va)
 {
     struct aspace *as = r->as;
     pte_t *e = pt_slot(as->root, va, 0, table_frame, as);
-    if (!e || *e)
+    if (!e)
+        return NULL;
+    if (*e) { /* a protection that is being raised may not have come here yet */
+        pte_t new = (*e & PTE_KEPT) | prot_bits(r->prot);
+        if (!reduced(*e, new))
+            __atomic_store_n(e, new, __ATOMIC_RELAXED);
         return e;
+    }
     paddr_t p;
     if (r->shm) {
         p = shm_page(r->shm, r->shm_page + ((va - start_of(r)) >> PAGE_SHIFT));
@@ -182,7 +183,7 @@ status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access)
 {
     status_t st = -EFAULT;
     spin_lock(&as->lock);
-    struct region *r = region_at(as, va);
+    struct region *r = live_region_at(as, va);
     if (r && (r->prot & access)) {
         pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
         st = e ? OK : -ENOMEM;
@@ -216,8 +217,8 @@ static struct region *region_new(struct aspace *as, uintptr_t start, uintptr_t e
     return r;
 }
 
-/* Unlink and free; its pages are gone already. Returns the reference on the object for the caller to drop. */
-static struct shm *region_free(struct region *r)
+/* Take r, which has no pages any more, out of its address space and put it onto the list of those to be freed. */
+static void region_remove(struct region *r, struct list *trash)
 {
     struct shm *s = r->shm;
     tree_remove(&r->as->regions, &r->node);
@@ -229,24 +230,19 @@ static struct shm *region_free(struct region *r)
         list_del(&r->shm_node);
         spin_unlock(&s->maps_lock);
     }
-    kfree(r);
-    return s;
+    list_add_tail(trash, &r->shm_node);
 }
 
-/*
- * Unmap some of r from its start on, until all of it is gone and *s is the object to drop (or NULL). Its start moves
- * up on the way, past no other region's.
- */
-static void region_shrink(struct region *r, struct shm **s)
+/* Free the regions, without a lock: their objects may go with them. */
+static void trash_free(struct list *trash)
 {
-    uintptr_t va = drop_pages(r);
-    if (va == r->end) {
-        *s = region_free(r);
-        return;
+    struct list *n;
+    while ((n = list_pop(trash)) != NULL) {
+        struct region *r = LIST_ENTRY(n, struct region, shm_node);
+        if (r->shm)
+            object_put(&r->shm->obj);
+        kfree(r);
     }
-    r->shm_page += (va - start_of(r)) >> PAGE_SHIFT;
-    r->node.key = va;
-    *s = NULL;
 }
 
 /* Cut r at va into two; `upper` is the memory for the second half. */
@@ -333,8 +329,8 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     if (va) {
         r->node.key = va;
         r->end = va + a->len;
-        r->prot = effective(a->prot);
-        r->max_prot = a->max_prot;
+        r->prot = (uint8_t)effective(a->prot);
+        r->max_prot = (uint8_t)a->max_prot;
         r->shm = a->shm;
         r->shm_page = a->offset >> PAGE_SHIFT;
         if (a->shm)
@@ -356,7 +352,7 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
 /* Whether a region crosses va. */
 static bool crosses(struct aspace *as, uintptr_t va)
 {
-    struct region *r = region_at(as, va);
+    struct region *r = live_region_at(as, va);
     return r && start_of(r) != va;
 }
 
@@ -377,13 +373,83 @@ static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len,
     return OK;
 }
 
-/* The first region that lies in [addr, end) as a whole, or NULL. */
-static struct region *region_within(struct aspace *as, uintptr_t addr, uintptr_t end)
+/*
+ * The first region at or after `at` that unmapping [at, end) takes away as a whole, or NULL. One that another thread is
+ * unmapping goes with it wherever it reaches: it is of no use to anybody, and its place must be free in the end.
+ */
+static struct region *next_victim(struct aspace *as, uintptr_t at, uintptr_t end)
 {
-    struct region *r = region_from_va(as, addr);
-    if (r && start_of(r) < addr)
+    struct region *r = region_from_va(as, at);
+    while (r && start_of(r) < end && !r->gone && (start_of(r) < at || r->end > end))
         r = region_from(tree_next(&r->node));
-    return r && r->end <= end ? r : NULL;
+    return r && start_of(r) < end ? r : NULL;
+}
+
+/*
+ * Empty the regions of [at, end), some of them at once; returns where to go on. Those that are empty stay until no CPU
+ * holds their translations any more, so that nothing else is mapped in their place before.
+ */
+static uintptr_t empty_some(struct aspace *as, uintptr_t at, uintptr_t end, struct vm_batch *b)
+{
+    unsigned left = DROP_AT_ONCE;
+    struct region *r;
+    while ((r = next_victim(as, at, end)) && left) {
+        if (r->gone) { /* what another thread has dropped must be forgotten before we say it is gone */
+            vm_batch_add(b, start_of(r));
+            vm_batch_add(b, r->end - PAGE_SIZE);
+        }
+        r->gone = drop_pages(r, r->gone ? r->gone : start_of(r), r->end, &left, b);
+        if (r->gone < r->end)
+            return start_of(r) > at ? start_of(r) : at;
+        r->gone_at = (uint32_t)as->generation + 1;
+        at = r->end;
+        left -= (unsigned)min_u64(left, DROP_REGION);
+    }
+    return r ? at : end;
+}
+
+/* Take the regions of [at, end) out that were empty when the generation was below `limit`. */
+static void remove_empty(struct aspace *as, uintptr_t at, uintptr_t end, uint32_t limit,
+                         struct list *trash)
+{
+    struct region *r = region_from_va(as, at), *next;
+    for (; r && start_of(r) < end; r = next) {
+        next = region_from(tree_next(&r->node));
+        if (r->gone == r->end && (int32_t)(r->gone_at - limit) <= 0)
+            region_remove(r, trash);
+    }
+}
+
+/*
+ * Unmap some of [at, end); returns where to go on. The lock is held, and let go of while other CPUs are told; the batch
+ * and the trash are for the caller to empty without it.
+ */
+static uintptr_t unmap_some(struct aspace *as, uintptr_t at, uintptr_t end, struct vm_batch *b,
+                            struct list *trash)
+{
+    uint32_t limit = (uint32_t)as->generation + 1;
+    uintptr_t next = empty_some(as, at, end, b);
+    vm_batch_settle(as, b);
+    if (b->cpus) {
+        spin_unlock(&as->lock);
+        vm_batch_finish(b);
+        spin_lock(&as->lock);
+    }
+    remove_empty(as, at, next, limit, trash);
+    return next;
+}
+
+/* Cut at the ends of a range that is to be unmapped; the lock is held, and let go of to get memory for that. */
+static status_t cut_for_unmap(struct aspace *as, uintptr_t addr, uint64_t len,
+                              struct region *spare[2])
+{
+    if (crosses(as, addr) || crosses(as, addr + len)) {
+        spin_unlock(&as->lock);
+        spare[0] = region_new(as, 0, 0);
+        spare[1] = region_new(as, 0, 0);
+        spin_lock(&as->lock);
+    }
+    return cut_at_ends(as, addr, len, spare);
 }
 
 /*
@@ -394,23 +460,19 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
 {
     if (!range_valid(addr, len))
         return -EINVAL;
-    struct region *spare[2] = { NULL, NULL }, *r = NULL;
+    struct region *spare[2] = { NULL, NULL };
+    struct vm_batch b = { 0 };
+    struct list trash = LIST_INIT(trash);
+    uintptr_t at = addr, end = addr + len;
     spin_lock(&as->lock);
-    if (crosses(as, addr) || crosses(as, addr + len)) {
-        spin_unlock(&as->lock);
-        spare[0] = region_new(as, 0, 0);
-        spare[1] = region_new(as, 0, 0);
-        spin_lock(&as->lock);
-    }
-    status_t st = cut_at_ends(as, addr, len, spare);
+    status_t st = cut_for_unmap(as, addr, len, spare);
     if (st == OK && addr < as->hint && addr >= MMAP_BASE)
         as->hint = addr;
-    while (st == OK && (r = region_within(as, addr, addr + len))) {
-        struct shm *s;
-        region_shrink(r, &s);
+    while (st == OK && at < end) {
+        at = unmap_some(as, at, end, &b, &trash);
         spin_unlock(&as->lock);
-        if (s)
-            object_put(&s->obj);
+        vm_batch_finish(&b);
+        trash_free(&trash);
         spin_lock(&as->lock);
     }
     spin_unlock(&as->lock);
@@ -419,28 +481,46 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
     return st;
 }
 
-/* Give the entries of r its protection. */
-static void update_pages(struct region *r)
+/* Give the entries for [va, va + count pages), all in one table, the protection of r. */
+static void update_entries(struct region *r, uintptr_t va, unsigned count, struct vm_batch *b)
 {
-    for (uintptr_t va = start_of(r); va < r->end;) {
-        uintptr_t next = skip_empty(r->as, va);
+    pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
+    for (pte_t *end = e + count; e < end; e++, va += PAGE_SIZE) {
+        pte_t old = *e, new = (old & PTE_KEPT) | prot_bits(r->prot);
+        if (!old)
+            continue;
+        __atomic_store_n(e, new, __ATOMIC_RELAXED);
+        if (reduced(old, new))
+            vm_batch_add(b, va);
+    }
+}
+
+/* Give entries in [va, end) the protection of their regions; returns how far it came. */
+static uintptr_t update_some(struct aspace *as, uintptr_t va, uintptr_t end, struct vm_batch *b)
+{
+    unsigned left = DROP_AT_ONCE;
+    while (va < end && left) {
+        struct region *r = live_region_at(as, va);
+        uintptr_t next = r ? skip_empty(as, va) : va + PAGE_SIZE;
+        left--;
         if (next > va) {
             va = next;
             continue;
         }
-        pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
-        pte_t *end = e + min_u64(PTES_PER_TABLE - pte_index(va, 0), (r->end - va) >> PAGE_SHIFT);
-        for (; e < end; e++, va += PAGE_SIZE)
-            if (*e)
-                *e = (*e & (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY)) | prot_bits(r->prot);
+        uint64_t n =
+            min_u64(PTES_PER_TABLE - pte_index(va, 0), (min_u64(r->end, end) - va) >> PAGE_SHIFT);
+        update_entries(r, va, (unsigned)n, b);
+        va += n << PAGE_SHIFT;
+        left -= (unsigned)min_u64(left, n);
     }
+    return va;
 }
 
 static status_t check_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
 {
     uintptr_t at = addr;
     while (at < addr + len) {
-        struct region *r = region_at(as, at);
+        struct region *r = live_region_at(as, at);
         if (!r)
             return -EINVAL;
         if (prot & ~r->max_prot)
@@ -460,13 +540,16 @@ status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t pr
     status_t st = check_protect(as, addr, len, prot);
     if (st == OK)
         st = cut_at_ends(as, addr, len, spare);
-    if (st == OK) {
-        struct region *r = region_from_va(as, addr);
-        for (; r && start_of(r) < addr + len; r = region_from(tree_next(&r->node))) {
-            r->prot = prot;
-            update_pages(r);
-        }
-        flush(as, addr, addr + len);
+    struct region *r = st == OK ? region_from_va(as, addr) : NULL;
+    for (; r && start_of(r) < addr + len; r = region_from(tree_next(&r->node)))
+        r->prot = (uint8_t)prot;
+    for (uintptr_t at = addr; st == OK && at < addr + len;) {
+        struct vm_batch b = { 0 };
+        at = update_some(as, at, addr + len, &b);
+        vm_batch_settle(as, &b);
+        spin_unlock(&as->lock);
+        vm_batch_finish(&b);
+        spin_lock(&as->lock);
     }
     spin_unlock(&as->lock);
     kfree(spare[0]);
@@ -474,27 +557,21 @@ status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t pr
     return st;
 }
 
-/* Whatever runs next on this CPU, it is not in as any more. */
-static void leave(struct aspace *as)
-{
-    uint64_t flags = irq_save();
-    if (loaded == as) {
-        loaded = NULL;
-        write_cr3(kernel_root());
-    }
-    irq_restore(flags);
-}
-
 void aspace_destroy(struct aspace *as)
 {
-    leave(as);
+    aspace_evict(as);
     for (struct tree_node *n; (n = tree_first(&as->regions));) {
-        struct shm *s;
+        struct region *r = region_from(n);
+        struct vm_batch b = { 0 };
+        struct list trash = LIST_INIT(trash);
+        unsigned left = DROP_AT_ONCE;
         spin_lock(&as->lock);
-        region_shrink(region_from(n), &s);
+        r->gone = drop_pages(r, r->gone ? r->gone : start_of(r), r->end, &left, &b);
+        if (r->gone == r->end)
+            region_remove(r, &trash);
         spin_unlock(&as->lock);
-        if (s)
-            object_put(&s->obj);
+        vm_batch_finish(&b);
+        trash_free(&trash);
     }
     as->pages -= pt_free_user(as->root);
     ASSERT(as->pages == 0);
@@ -526,7 +603,7 @@ static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bo
         size_t piece = min_u64(n, PAGE_SIZE - (va & PAGE_MASK));
         status_t st = OK;
         spin_lock(&as->lock);
-        struct region *r = region_at(as, va);
+        struct region *r = live_region_at(as, va);
         if (!r || !(ignore_prot || (r->prot & (write ? VM_WRITE : VM_READ))) ||
             (ignore_prot && r->shm))
             st = -EFAULT;

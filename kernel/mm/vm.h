@@ -19,24 +19,32 @@ struct aspace {
     uintptr_t hint;        /* [v] below it the mmap area has no gap worth a look */
     uint32_t region_count; /* [v] */
     uint64_t pages;        /* [v] private frames: anonymous pages and page tables */
+    uint32_t cpus;         /* [a] CPUs that run a thread of it: they are told what is unmapped */
+    uint32_t loaded;       /* [a] CPUs that have its page tables loaded, in use or not */
+    uint64_t generation;   /* [a] counts what took translations away; changed with v held */
 };
 
 struct region {
     struct tree_node node; /* [v] key: start */
     uintptr_t end;         /* [v] */
-    uint32_t prot;         /* [v] VM_READ … */
-    uint32_t max_prot;     /* [I] what vm_protect may give */
-    struct aspace *as;     /* [I] */
-    struct shm *shm;       /* [I] holds a reference; NULL: anonymous */
-    uint64_t shm_page;     /* [v] index of the object's page at start */
-    struct list shm_node;  /* [shm->maps_lock] */
+    uint8_t prot;          /* [v] VM_READ … */
+    uint8_t max_prot;      /* [I] what vm_protect may give */
+    uint32_t gone_at;      /* [v] low bits of aspace.generation once it is empty */
+    uintptr_t gone; /* [v] 0, or it is being unmapped and has no pages below this any more */
+    struct aspace *as; /* [I] */
+    struct shm *shm; /* [I] holds a reference; NULL: anonymous */
+    uint64_t shm_page; /* [v] index of the object's page at start */
+    struct list shm_node; /* [shm->maps_lock] */
 };
 
 /* NULL when memory is out. */
 struct aspace *aspace_create(void);
-/* Unmap all and free. No thread uses it any more; the calling CPU leaves it if it is loaded. */
+/* Unmap all and free. No thread uses it any more; the CPUs that have it loaded are made to leave it. */
 void aspace_destroy(struct aspace *as);
-/* Load the page tables for the thread that runs next on this CPU; NULL (kernel threads) keeps what is loaded. */
+/*
+ * Load the page tables for the thread that runs next on this CPU; NULL (kernel threads) keeps what is loaded.
+ * Interrupts are off.
+ */
 void aspace_switch(struct aspace *as);
 /* The address space loaded for the current thread. */
 struct aspace *aspace_current(void);

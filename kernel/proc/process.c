@@ -188,6 +188,7 @@ void process_thread_exit(void)
     if (thread_exit_hook)
         thread_exit_hook(t);
     spin_lock(&p->lock);
+    t->aspace = NULL; /* it may go as soon as the last thread is out of the count */
     list_del(&t->process_node);
     p->cpu_ns += thread_cpu_ns(t);
     p->thread_count--;
@@ -195,7 +196,6 @@ void process_thread_exit(void)
         p->state = PROC_DYING; /* its last thread ended by itself: status 0 */
     bool last = users(p) == 0;
     spin_unlock(&p->lock);
-    t->aspace = NULL;
     if (last)
         take_down(p);
     t->process = NULL;

@@ -6,6 +6,8 @@ struct cpu cpus[MAX_CPUS];
 struct cpu_features cpu_features;
 
 #define XCR0_X87_SSE_AVX 7u
+/* More pages than this are forgotten together with all others. */
+#define FLUSH_PAGES_MAX 64u
 
 void cpu_features_init(void)
 {
@@ -44,6 +46,26 @@ static uint64_t read_cr4(void)
     return v;
 }
 
+static void write_cr4(uint64_t v)
+{
+    __asm__ volatile("mov %0, %%cr4" ::"r"(v) : "memory");
+}
+
+void cpu_flush_tlb(uintptr_t from, uintptr_t to)
+{
+    if (to - from <= FLUSH_PAGES_MAX * PAGE_SIZE) {
+        for (; from < to; from += PAGE_SIZE)
+            tlb_flush_page(from);
+    } else if (from < KERNEL_HALF) {
+        write_cr3(read_cr3());
+    } else { /* global ones go when the bit that allows them changes */
+        uint64_t flags = irq_save();
+        write_cr4(read_cr4() & ~CR4_PGE);
+        write_cr4(read_cr4() | CR4_PGE);
+        irq_restore(flags);
+    }
+}
+
 void cpu_control_init(void)
 {
     uint64_t cr0, cr4 = read_cr4();
@@ -61,7 +83,7 @@ void cpu_control_init(void)
         cr4 |= CR4_UMIP;
     if (cpu_features.xsave)
         cr4 |= CR4_OSXSAVE;
-    __asm__ volatile("mov %0, %%cr4" ::"r"(cr4));
+    write_cr4(cr4);
     if (cpu_features.xsave)
         __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)cpu_features.xcr0), "d"(0));
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | (cpu_features.nx ? EFER_NXE : 0));

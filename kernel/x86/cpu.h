@@ -14,6 +14,7 @@
 #define MAX_CPUS 8
 
 struct thread;
+struct aspace;
 
 struct cpu {
     struct cpu *self;         /* 0 */
@@ -26,6 +27,9 @@ struct cpu {
     struct thread *idle;      /* runs when nothing else can */
     void *tss;
     uint64_t frame_floor;     /* free page frames the running thread must leave (mm/frame.h) */
+    struct aspace *aspace; /* whose page tables are loaded; NULL: the kernel's own (mm/aspace.c) */
+    bool aspace_used; /* the running thread is one of it, so this CPU hears of its changes */
+    uint64_t aspace_seen; /* its generation up to which the TLB has forgotten what it must */
 };
 
 _Static_assert(offsetof(struct cpu, user_rsp) == 8, "entry/syscall.S");
@@ -211,6 +215,8 @@ static inline void user_access_end(void)
     if (cpu_features.smap)
         __asm__ volatile("clac" ::: "memory");
 }
+/* Forget this CPU's translations of [from, to), which is all in one half; more than that when they are many. */
+void cpu_flush_tlb(uintptr_t from, uintptr_t to);
 /* Whether a byte at a kernel address can be read without a fault (by walking the page tables). */
 bool cpu_can_read(uintptr_t va);
 

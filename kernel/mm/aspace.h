@@ -1,0 +1,42 @@
+/*
+ * Which CPUs know what of an address space, inside mm. The rules are told above aspace.c.
+ */
+#ifndef MM_ASPACE_H
+#define MM_ASPACE_H
+
+#include "mm/frame.h"
+#include "mm/vm.h"
+
+/*
+ * What an operation takes out of the page tables of an address space: translations that CPUs may still hold, and frames
+ * that must not be used again before they don't. Starts as all zero.
+ */
+struct vm_batch {
+    uintptr_t from, to; /* the translations lie in it; none when empty */
+    uint32_t cpus;      /* that hold them yet: the others have been told, or will find out */
+    struct frame_list frames;
+};
+
+/* An entry for va was present and is not any more, or allows less. */
+static inline void vm_batch_add(struct vm_batch *b, uintptr_t va)
+{
+    if (b->to == 0)
+        b->from = va;
+    if (va < b->from)
+        b->from = va;
+    if (va >= b->to)
+        b->to = va + PAGE_SIZE;
+}
+
+/*
+ * The entries are changed, and as->lock is still held: forget on this CPU, and see which others must. When
+ * batch->cpus is 0 nobody holds the translations any more.
+ */
+void vm_batch_settle(struct aspace *as, struct vm_batch *b);
+/* Without the lock and with interrupts on: make the other CPUs forget, then free the frames. The batch is empty then. */
+void vm_batch_finish(struct vm_batch *b);
+
+/* Make every CPU leave the page tables of as, which no thread is in any more. Interrupts are on. */
+void aspace_evict(struct aspace *as);
+
+#endif
