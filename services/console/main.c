@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <rugo/abi.h>
+#include <rugo/heartbeat.h>
 #include <rugo/ipc.h>
 #include <rugo/proto_file.h>
 #include <rugo/proto_service.h>
@@ -320,7 +321,10 @@ static void serve(void)
         case IPC_CALL: answer(msg); break;
         case IPC_CANCEL: cancel(msg->token); break;
         case IPC_CLOSED: forget_session(msg->session); break;
-        default: close_handles(msg); break;
+        default:
+            if (!heartbeat_answer(msg))
+                close_handles(msg);
+            break;
         }
         feed_readers(); /* a change of mode may have made input readable */
     }

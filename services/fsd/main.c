@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <rugo/abi.h>
+#include <rugo/heartbeat.h>
 #include <rugo/ipc.h>
 #include <rugo/proto_svcman.h>
 #include <rugo/shm.h>
@@ -357,7 +358,10 @@ static void handle_message(const struct ipc_msg *msg)
     switch (msg->type) {
     case IPC_CALL: begin_request(msg); break;
     case IPC_CLOSED: file_closed(msg->badge); break;
-    case IPC_SEND: close_handles(msg); break;
+    case IPC_SEND:
+        if (!heartbeat_answer(msg))
+            close_handles(msg);
+        break;
     default: break; /* IPC_CANCEL: every request ends soon by itself */
     }
 }

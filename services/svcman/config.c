@@ -210,14 +210,88 @@ static const char *set_limit(struct service *s, char *value)
     return NULL;
 }
 
+/* "2s", "500ms" */
+static const char *set_watchdog(struct service *s, char *value)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+    bool seconds = strcmp(end, "s") == 0;
+
+    if ((!seconds && strcmp(end, "ms") != 0) || n == 0 || n > 86400 || (!seconds && n < 100))
+        return "expected: Ns or Nms, at least 100ms";
+    s->watchdog = (int64_t)n * (seconds ? 1000000000 : 1000000);
+    return NULL;
+}
+
+static const struct word_bit kind_words[] = {
+    { "memory", JOB_MEMORY },
+    { "processes", JOB_PROCESSES },
+    { "threads", JOB_THREADS },
+    { "handles", JOB_HANDLES },
+    { "sessions", JOB_SESSIONS },
+    { "messages", JOB_MESSAGES },
+    { NULL, 0 },
+};
+
+/* A number, with K, M or G, or as a percentage of the machine's memory. False: it is none. */
+static bool read_amount(const char *text, uint32_t kind, uint64_t *amount)
+{
+    static const char units[] = "KMG";
+    char *end;
+    uint64_t n = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+
+    if (end == text || n > UINT32_MAX)
+        return false;
+    *amount = n;
+    if (*end == '\0')
+        return true;
+    if (end[1] != '\0' || kind != JOB_MEMORY)
+        return false;
+    if (*end == '%')
+        *amount = svcman.memory / 100 * n;
+    else if (unit != NULL)
+        *amount = n << (10 * (unit - units + 1));
+    return *end == '%' ? n <= 100 : unit != NULL;
+}
+
+/* "memory 64M, threads 100" */
+static const char *read_limits(char *value, uint64_t *limits)
+{
+    char *save, *inner, *item;
+
+    for (item = strtok_r(value, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
+        char *word = strtok_r(item, " \t", &inner), *amount = strtok_r(NULL, " \t", &inner);
+        const struct word_bit *kind = word != NULL ? lookup(kind_words, word) : NULL;
+
+        if (kind == NULL)
+            return "unknown limit";
+        if (amount == NULL || strtok_r(NULL, " \t", &inner) != NULL ||
+            !read_amount(amount, kind->bit, &limits[kind->bit]))
+            return "expected: KIND AMOUNT, KIND AMOUNT…";
+    }
+    return NULL;
+}
+
+static const char *set_limits(struct service *s, char *value)
+{
+    return read_limits(value, s->limits);
+}
+
+static const char *set_programs(struct service *s, char *value)
+{
+    return read_limits(value, s->inner);
+}
+
 static const struct {
     const char *key;
     const char *(*set)(struct service *s, char *value);
 } keys[] = {
-    { "program", set_program }, { "args", set_args },     { "handles", set_handles },
-    { "may", set_may },         { "calls", set_calls },   { "after", set_after },
-    { "stdio", set_stdio },     { "serves", set_serves }, { "ready", set_ready },
-    { "restart", set_restart }, { "limit", set_limit },
+    { "program", set_program },   { "args", set_args },         { "handles", set_handles },
+    { "may", set_may },           { "calls", set_calls },       { "after", set_after },
+    { "stdio", set_stdio },       { "serves", set_serves },     { "ready", set_ready },
+    { "restart", set_restart },   { "limit", set_limit },       { "limits", set_limits },
+    { "programs", set_programs }, { "watchdog", set_watchdog },
 };
 
 /* One line without its end; NULL, or what is wrong with it. */
@@ -242,14 +316,21 @@ static const char *parse_line(struct service *s, char *line)
     return "unknown key";
 }
 
+void config_unlimited(struct service *s)
+{
+    for (uint32_t kind = 0; kind < JOB_KINDS; kind++)
+        s->limits[kind] = s->inner[kind] = JOB_UNLIMITED;
+}
+
 static void set_defaults(struct service *s)
 {
+    config_unlimited(s);
     s->calls = s->after = s->stdio = "";
     s->serves = true;
     s->policy = RESTART_ALWAYS;
     s->limit = 5;
     s->window = 10;
-    s->endpoint = s->job = s->proc = HANDLE_NONE;
+    s->endpoint = s->job = s->proc = s->supervisor = HANDLE_NONE;
 }
 
 bool config_parse(struct service *s, const char *file, char *text)

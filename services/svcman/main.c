@@ -31,7 +31,8 @@ static char *read_cmdline(void)
     char *text = NULL;
     int64_t len;
 
-    while ((len = sys_machine_cmdline(svcman.machine, text, size)) >= 0 && (size_t)len > size) {
+    while ((len = sys_machine_cmdline(svcman.machine, text, size)) >= 0 &&
+           (text == NULL || (size_t)len > size)) {
         free(text);
         size = (size_t)len;
         text = malloc(size + 1);
@@ -66,6 +67,8 @@ static void read_words(char *cmdline, const char **test)
     char *save;
 
     *test = NULL;
+    if (cmdline == NULL)
+        cmdline = (char[]){ "" };
     for (char *w = strtok_r(cmdline, " ", &save); w != NULL && n + 2 < ENV_MAX;
          w = strtok_r(NULL, " ", &save)) {
         if (!is_variable(w))
@@ -85,6 +88,7 @@ static void read_words(char *cmdline, const char **test)
 /* Find what the kernel gave us, and make what we need. False, and said where possible: hopeless. */
 static bool set_up(void)
 {
+    struct machine_info machine = { 0 };
     void *archive = NULL;
     int st;
 
@@ -93,6 +97,8 @@ static bool set_up(void)
     svcman.machine = start_handle(START_MACHINE);
     svcman.initrd_shm = start_handle(START_INITRD);
     svcman.serial = start_handle(START_SERIAL);
+    (void)sys_machine_info(svcman.machine, &machine);
+    svcman.memory = machine.total_pages * PAGE_SIZE;
     svcman.endpoint = sys_endpoint_create(0);
     svcman.port = sys_port_create();
     if (svcman.endpoint < 0 || svcman.port < 0) {
@@ -128,8 +134,11 @@ static void begin_scenario(const char *test)
 
 static int64_t time_left(void)
 {
-    int64_t a = services_next_deadline(), b = stop_deadline();
+    int64_t a = services_next_deadline(), b = stop_deadline(), c = watchdog_deadline();
     int64_t next = a < b ? a : b, left;
+
+    if (c < next)
+        next = c;
 
     if (next == INT64_MAX)
         return TIMEOUT_NEVER;
@@ -163,6 +172,7 @@ int main(void)
 
         services_start();
         stop_step();
+        watchdog_step();
         n = sys_port_wait(svcman.port, events, EVENTS_MAX, time_left());
         for (int64_t i = 0; i < n; i++)
             handle_event(&events[i]);

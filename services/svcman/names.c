@@ -163,6 +163,19 @@ static void answer(struct ipc_msg *msg)
         close_handles(&copy); /* the client is gone: its handles are still ours */
 }
 
+/* One-way messages: a service's answer to its watchdog; anything else means nothing. */
+static void hear(const struct ipc_msg *msg)
+{
+    struct service *s = service_by_badge(msg->badge);
+    uint32_t op = 0;
+
+    if (msg->len == sizeof op)
+        memcpy(&op, msg->data, sizeof op);
+    if (op == SERVICE_ALIVE && s != NULL)
+        watchdog_heard(s);
+    close_handles(msg);
+}
+
 void names_serve(void)
 {
     struct ipc_msg *msg = ipc_buffer();
@@ -171,6 +184,6 @@ void names_serve(void)
         if (msg->type == IPC_CALL)
             answer(msg);
         else if (msg->type == IPC_SEND)
-            close_handles(msg);
+            hear(msg);
     }
 }

@@ -115,7 +115,8 @@ static void set_defaults(struct service *s)
     s->policy = RESTART_NEVER;
     s->may = MAY_RESTART | MAY_SPAWN | MAY_SHUTDOWN;
     s->gives = GIVE_JOB | GIVE_LOG | GIVE_MACHINE | GIVE_INITRD;
-    s->endpoint = s->job = s->proc = HANDLE_NONE;
+    s->endpoint = s->job = s->proc = s->supervisor = HANDLE_NONE;
+    config_unlimited(s);
     s->limit = s->window = 1;
 }
 

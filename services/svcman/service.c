@@ -139,6 +139,16 @@ static int collect(struct service *s, struct gifts *g, handle_t *stdio)
 
 /* ---- starting ------------------------------------------------------------------------------------- */
 
+/* Whether all limits could be set. */
+static int set_limits(handle_t job, const uint64_t *limits, uint32_t flag)
+{
+    int st = 0;
+
+    for (uint32_t kind = 0; kind < JOB_KINDS && st == 0; kind++)
+        st = sys_job_limit(job, kind | flag, limits[kind]);
+    return st;
+}
+
 /* Its job, and the endpoint that outlives its processes. */
 static int prepare(struct service *s)
 {
@@ -148,7 +158,10 @@ static int prepare(struct service *s)
             return s->endpoint;
     }
     s->job = sys_job_create(svcman.root_job);
-    return s->job < 0 ? s->job : 0;
+    if (s->job < 0)
+        return s->job;
+    int st = set_limits(s->job, s->limits, 0);
+    return st != 0 ? st : set_limits(s->job, s->inner, JOB_LIMIT_INNER);
 }
 
 static int spawn(struct service *s, const char **reason)
@@ -194,6 +207,7 @@ static void start(struct service *s)
     s->started = sys_time_now(CLOCK_MONOTONIC);
     s->state = SVC_RUNNING;
     s->proc = HANDLE_NONE;
+    watchdog_reset(s);
     st = spawn(s, &reason);
     if (st == 0)
         st =
@@ -347,6 +361,7 @@ void service_ended(struct service *s)
     } else if (!scenario_ended(s)) {
         decide(s);
     }
+    watchdog_reset(s);
 }
 
 void service_kill(struct service *s)
@@ -461,6 +476,11 @@ static struct {
 bool shutdown_running(void)
 {
     return halt.finish != NULL;
+}
+
+bool service_is_stopping(const struct service *s)
+{
+    return s->stopping || again.service == s || shutdown_running();
 }
 
 int64_t stop_deadline(void)

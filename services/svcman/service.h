@@ -57,6 +57,9 @@ struct service {
     enum restart_policy policy;
     unsigned limit; /* deaths within `window` seconds after which it is given up */
     unsigned window;
+    uint64_t limits[JOB_KINDS]; /* of its job */
+    uint64_t inner[JOB_KINDS]; /* of each job that is made in it */
+    int64_t watchdog; /* ns within which it must answer; 0: it is not asked */
 
     /* State. */
     uint32_t state; /* SVC_ */
@@ -72,6 +75,9 @@ struct service {
     int64_t restart_at; /* CLOCK_MONOTONIC, 0: not waiting for a restart */
     int64_t deaths[DEATHS_MAX]; /* times of the latest, a ring */
     unsigned ndeaths;
+    handle_t supervisor; /* session that it is asked on whether it lives; HANDLE_NONE */
+    unsigned silent; /* looks at it since it was asked and has not answered */
+    int64_t look_at; /* CLOCK_MONOTONIC of the next one */
 };
 
 /* What svcman was started with. */
@@ -80,6 +86,7 @@ struct supervisor {
     handle_t endpoint; /* svcman's own */
     handle_t port;
     char **envp; /* of all services: the words KEY=VALUE of the command line */
+    uint64_t memory; /* bytes of the machine, which limits in percent refer to */
 };
 extern struct supervisor svcman;
 
@@ -101,6 +108,9 @@ void config_read(const struct initrd *rd);
  * it has a mistake. `file` is for messages. */
 bool config_parse(struct service *s, const char *file, char *text);
 
+/* No limits for its jobs. */
+void config_unlimited(struct service *s);
+
 /* Read a list of words as the configuration's `handles` into GIVE_ bits. NULL, or the unknown word. */
 const char *config_handles(char *list, uint32_t *gives);
 
@@ -114,6 +124,18 @@ void services_start(void);
 
 /* When services_start() has something to do again by time alone; INT64_MAX: never. */
 int64_t services_next_deadline(void);
+
+/* Whether it was asked to stop, to end or to be started again. */
+bool service_is_stopping(const struct service *s);
+
+/* watchdog.c: ask the services that are to be asked, and kill those that have not answered in time. */
+void watchdog_step(void);
+/* When watchdog_step() has something to do; INT64_MAX: never. */
+int64_t watchdog_deadline(void);
+/* The service has answered. */
+void watchdog_heard(struct service *s);
+/* It was started, or has ended. */
+void watchdog_reset(struct service *s);
 
 /* The service has said that it is ready. */
 void service_is_ready(struct service *s);

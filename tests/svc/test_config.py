@@ -40,6 +40,12 @@ WRONG = {
     "flag": ("program = true\nready = maybe\n", r"etc/services/wrong\.conf:2: yes or no expected"),
     "permission": ("program = true\nmay = everything\n", r"etc/services/wrong\.conf:2: unknown permission"),
     "arguments": ("program = true\nargs = " + "a " * 40 + "\n", r"etc/services/wrong\.conf:2: too many arguments"),
+    "limit of what": ("program = true\nlimits = memory 1M, air 3\n", r"etc/services/wrong\.conf:2: unknown limit"),
+    "no amount": ("program = true\nlimits = memory\n", r"etc/services/wrong\.conf:2: expected: KIND AMOUNT"),
+    "bad amount": ("program = true\nprograms = memory 1T\n", r"etc/services/wrong\.conf:2: expected: KIND AMOUNT"),
+    "percent of handles": ("program = true\nlimits = handles 5%\n", r"etc/services/wrong\.conf:2: expected: KIND AMOUNT"),
+    "watchdog": ("program = true\nwatchdog = 2\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
+    "watchdog too short": ("program = true\nwatchdog = 50ms\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
     "empty": ("# nothing\n", r"etc/services/wrong\.conf:\d: no program is named"),
     "noise": ("\x01\x02=\x03\n", r"etc/services/wrong\.conf:1: unknown key"),
 }
@@ -80,6 +86,26 @@ def test_policies(start, build_with, policy, program, restarts):
     machine.expect(r"SVC: short ended \(exit status \d\)" + ("; it has failed 3 times" if restarts else "$"))
     machine.expect(r"rugo:/\$ ")
     assert len(re.findall(r"SVC: short ended .*, restart", machine.log)) == restarts
+
+
+@pytest.mark.parametrize("mode", ["loop", "deadlock"])
+def test_watchdog(start, build_with, mode):
+    """A service that hangs is killed when it has not answered in time, and then its restart policy holds."""
+    text = f"program = test/svc_hang\nargs = {mode}\nhandles = log\nwatchdog = 400ms\nlimit = 2 in 60\n"
+    machine = start(build=build_with({"etc/services/sick.conf": text}))
+    for restart in (1, 2):
+        machine.expect(rf"HANG: {mode} begins")
+        machine.expect(r"SVC: sick has not answered for 400 ms: it hangs and is killed$")
+        machine.expect(rf"SVC: sick ended \(signal 9\), restart {restart}")
+    machine.expect(r"SVC: sick ended \(signal 9\); it has failed 3 times within 60 s and is given up")
+    machine.expect(r"rugo:/\$ ")
+
+
+def test_watchdog_lets_the_busy_live(start, build_with):
+    text = "program = test/svc_hang\nargs = busy\nhandles = log\nwatchdog = 2s\n"
+    machine = start(build=build_with({"etc/services/busy.conf": text}))
+    machine.expect(r"HANG: busy answered 10 times", timeout=60)
+    assert "it hangs" not in machine.log
 
 
 def test_too_many_services(start, build_with):

@@ -1,0 +1,91 @@
+/*
+ * The watchdog (service.h): a service that hangs does not end by itself, so it is asked now and then whether it lives.
+ *
+ * Question and answer are one-way messages: svcman never waits for a service. Time is counted in looks, LOOKS to a
+ * deadline, so that a machine that stood still as a whole does not count against a service: at each look it had a
+ * quarter of the time to run since the one before.
+ */
+#include <rugo/ipc.h>
+#include <rugo/proto_service.h>
+#include <rugo/syscall.h>
+#include <string.h>
+
+#include "services/say.h"
+#include "services/svcman/service.h"
+
+#define MS INT64_C(1000000)
+
+enum { LOOKS = 4 };
+
+static bool watched(const struct service *s)
+{
+    return s->watchdog != 0 && s->serves && s->ready && s->state == SVC_RUNNING &&
+           s->proc != HANDLE_NONE && !service_is_stopping(s);
+}
+
+void watchdog_reset(struct service *s)
+{
+    s->silent = 0;
+    s->look_at = 0;
+    if (s->endpoint == HANDLE_NONE && s->supervisor != HANDLE_NONE) {
+        (void)sys_handle_close(s->supervisor);
+        s->supervisor = HANDLE_NONE;
+    }
+}
+
+void watchdog_heard(struct service *s)
+{
+    s->silent = 0;
+}
+
+/* A session without credit is full of questions: one more says nothing new. */
+static void ask(struct service *s)
+{
+    static const uint32_t ping = SERVICE_PING;
+    struct ipc_msg *msg = ipc_buffer();
+
+    if (s->supervisor == HANDLE_NONE)
+        s->supervisor = service_connect(s, BADGE_SUPERVISOR);
+    if (s->supervisor < 0) {
+        s->supervisor = HANDLE_NONE;
+        return;
+    }
+    memset(msg, 0, offsetof(struct ipc_msg, data));
+    msg->len = sizeof ping;
+    memcpy(msg->data, &ping, sizeof ping);
+    (void)sys_ipc_send(s->supervisor, IPC_NONBLOCK);
+}
+
+static void look(struct service *s, int64_t now)
+{
+    if (s->silent >= LOOKS) {
+        say("SVC: %s has not answered for %lld ms: it hangs and is killed", s->name,
+            (long long)(s->watchdog / MS));
+        s->silent = 0;
+        service_kill(s);
+    } else if (s->silent++ == 0) {
+        ask(s);
+    }
+    s->look_at = now + s->watchdog / LOOKS;
+}
+
+void watchdog_step(void)
+{
+    int64_t now = sys_time_now(CLOCK_MONOTONIC);
+
+    for (unsigned i = 0; i < nservices; i++) {
+        if (watched(&services[i]) && now >= services[i].look_at)
+            look(&services[i], now);
+    }
+}
+
+int64_t watchdog_deadline(void)
+{
+    int64_t next = INT64_MAX;
+
+    for (unsigned i = 0; i < nservices; i++) {
+        if (watched(&services[i]) && services[i].look_at < next)
+            next = services[i].look_at;
+    }
+    return next;
+}
