@@ -1,10 +1,15 @@
-/* ps: the processes of the system. MEM is private memory touched, in KiB; CPU is time used. */
+/*
+ * ps [-t] [-aef] [PID...]: the processes of the system. MEM is private memory touched, in KiB; CPU is time used.
+ * -t shows their threads: what each waits for, and for how long. -a, -e, -f are taken and change nothing: all is shown.
+ */
+#include <ctype.h>
 #include <err.h>
 #include <errno.h>
-#include <rugo/processes.h>
+#include <rugo/look.h>
 #include <rugo/start.h>
-#include <rugo/syscall.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char *state_name(uint32_t state)
 {
@@ -13,36 +18,73 @@ static const char *state_name(uint32_t state)
     return state < sizeof names / sizeof names[0] ? names[state] : "?";
 }
 
-static void print(handle_t job, uint64_t pid)
+static void print_process(const struct process_info *p)
 {
-    struct process_info p;
-    handle_t h = sys_process_open(job, pid, RIGHT_INSPECT);
+    printf("%5lu %5lu %-5s %7u %7u %8lu %5lu.%03lu %.*s\n", p->pid, p->ppid, state_name(p->state),
+           p->threads, p->handles, p->pages * (PAGE_SIZE / 1024), p->cpu_ns / 1000000000,
+           p->cpu_ns / 1000000 % 1000, NAME_LEN, (const char *)p->name);
+}
 
-    if (h < 0)
-        return; /* it has ended since */
-    if (sys_process_info(h, &p) == 0)
-        printf("%5lu %5lu %-5s %7u %7u %8lu %5lu.%03lu %.*s\n", p.pid, p.ppid, state_name(p.state),
-               p.threads, p.handles, p.pages * (PAGE_SIZE / 1024), p.cpu_ns / 1000000000,
-               p.cpu_ns / 1000000 % 1000, NAME_LEN, (const char *)p.name);
-    (void)sys_handle_close(h);
+static void print_thread(const struct look *l, const struct thread_info *t)
+{
+    uint64_t since = l->now_ns > t->since_ns ? l->now_ns - t->since_ns : 0;
+    char call[128];
+
+    look_call(t, call, sizeof call);
+    printf("      thread %-6lu cpu %lu.%03lu s, for %lu.%03lu s: %s\n", t->id,
+           t->cpu_ns / 1000000000, t->cpu_ns / 1000000 % 1000, since / 1000000000,
+           since / 1000000 % 1000, call);
+}
+
+static void print(const struct look *l, const struct look_process *p)
+{
+    print_process(&p->info);
+    for (size_t i = 0; i < p->nthreads; i++)
+        print_thread(l, &p->threads[i]);
+}
+
+/* The processes asked for; 1 if one of them is not there. */
+static int print_some(const struct look *l, char **words)
+{
+    int failed = 0;
+
+    for (; *words != NULL; words++) {
+        char *end;
+        unsigned long pid = strtoul(*words, &end, 10);
+        const struct look_process *p = look_process(l, pid);
+
+        if (!isdigit((unsigned char)**words) || *end != '\0' || p == NULL) {
+            warnx("%s: no such process", *words);
+            failed = 1;
+        } else {
+            print(l, p);
+        }
+    }
+    return failed;
 }
 
 int main(int argc, char **argv)
 {
-    handle_t job = start_need(START_ROOT_JOB, "the job handle");
-    uint64_t *pids;
-    int64_t n;
+    unsigned what = 0;
+    handle_t job;
+    struct look l;
+    int option, st;
 
-    (void)argv;
-    if (argc > 1)
-        errx(2, "usage: ps");
-    n = job_pids(job, &pids);
-    if (n < 0) {
-        errno = (int)-n;
+    while ((option = getopt(argc, argv, "taef")) != -1) {
+        if (option == '?')
+            errx(2, "usage: ps [-t] [-aef] [PID...]");
+        what |= option == 't' ? LOOK_THREADS : 0;
+    }
+    job = start_need(START_ROOT_JOB, "the job handle");
+    st = look_take(job, what, &l);
+    if (st != 0) {
+        errno = -st;
         err(1, "the job's list");
     }
     puts("  PID  PPID STATE THREADS HANDLES  MEM/KIB     CPU/S NAME");
-    for (int64_t i = 0; i < n; i++)
-        print(job, pids[i]);
+    if (argv[optind] != NULL)
+        return print_some(&l, argv + optind);
+    for (size_t i = 0; i < l.n; i++)
+        print(&l, &l.processes[i]);
     return 0;
 }

@@ -279,6 +279,8 @@ static int fill_process(struct child *c, const char *file)
         st = grant_all(c);
     if (st == 0)
         st = make_frame(c);
+    if (st == 0)
+        st = sys_process_image(c->proc, c->base);
     if (st != 0)
         return st;
     thread = sys_thread_spawn(c->proc, c->base + c->image.entry, c->sp, 0, 0, 0);

@@ -100,6 +100,7 @@ class Call:             # a system call, or an operation of a protocol
     result: object      # a word for system calls, a list of Arg for operations
     doc: str = ""
     rights: str = ""
+    values: str = ""    # what arguments are made of: `ARG GROUP|GROUP; ARG GROUP`
     errors: list = field(default_factory=list)
 
 
@@ -145,7 +146,7 @@ RE_PROTOCOL = re.compile(rf"protocol\s+({NAME})\s+(\d+)(?:\s+(.*))?$")
 RE_CALL = re.compile(rf"(\d+)\s+({NAME})\s*\((.*?)\)\s*->\s*(\(.*\)|{NAME})\s*$")
 RE_ERROR = re.compile(r"(\d+)\s+(E[A-Z0-9]+)\s+(.+)$")
 RE_ARG = re.compile(rf"({NAME})\s*:\s*(\S.*)$")
-KEYS = ("rights:", "errors:")
+KEYS = ("rights:", "errors:", "values:")
 
 
 class Parser:
@@ -155,7 +156,7 @@ class Parser:
         self.module = Module(str(path))
         self.is_error_list = Path(path).name == "error.def"
         self.open = None        # what indented lines belong to
-        self.key = ""           # part of a call's description: "", "rights:" or "errors:"
+        self.key = ""           # part of a call's description: "" or one of KEYS
         for number, line in enumerate(text.splitlines(), 1):
             self.where = f"{path}:{number}"
             words = line.strip()
@@ -242,6 +243,8 @@ class Parser:
             self.open.errors += line.split()
         elif self.key == "rights:":
             self.open.rights = f"{self.open.rights} {line}".strip()
+        elif self.key == "values:":
+            self.open.values = f"{self.open.values} {line}".strip()
         else:
             self.open.doc = f"{self.open.doc} {line}".strip()
 
@@ -291,6 +294,27 @@ def check_syscall(call, structs):
             raise DefError(call.where, f"{call.name}: a size must follow `{arg.name}`")
 
 
+def call_values(call):
+    """Argument -> names of the groups its value is made of."""
+    found = {}
+    for part in filter(None, (part.strip() for part in call.values.split(";"))):
+        arg, _, groups = part.partition(" ")
+        found[arg] = [name.strip() for name in groups.split("|")]
+    return found
+
+
+def check_values(call, groups):
+    args = {arg.name for arg in call.args}
+    for arg, names in call_values(call).items():
+        if arg not in args:
+            raise DefError(call.where, f"{call.name}: values of `{arg}`, which is no argument")
+        for name in names:
+            if name not in groups:
+                raise DefError(call.where, f"{call.name}: unknown group `{name}` of `{arg}`")
+        if len(names) > 2:
+            raise DefError(call.where, f"{call.name}: `{arg}` has more than two groups")
+
+
 def check_syscall_type(call, arg, structs):
     if arg.type in ARGUMENTS or arg.type in ("in bytes", "out bytes"):
         return
@@ -323,6 +347,7 @@ def check_all(kernel, protocols, errors):
     modules = [kernel, *protocols]
     known_errors = {error.name for error in errors}
     structs = {struct.name: struct for module in modules for struct in module.structs()}
+    groups = {item.name for item in kernel.items if isinstance(item, Group)}
     check_unique(errors, "error")
     check_unique(errors, "error number", lambda error: error.number)
     check_unique([c for m in modules for c in m.constants()], "constant")
@@ -339,6 +364,7 @@ def check_all(kernel, protocols, errors):
                 check_operation(call)
             else:
                 check_syscall(call, structs)
+                check_values(call, groups)
     check_protocol_ids(protocols)
 
 
@@ -584,6 +610,56 @@ def write_table_c(kernel):
     if max(rows) not in calls:
         out += f"    [{max(rows)}] = 0,\n"
     return out + "};\n"
+
+
+# ---- the contract as data, for programs that show it -------------------------------------------------
+
+KIND = {"handle": "ABI_HANDLE", "i32": "ABI_SIGNED", "i64": "ABI_SIGNED", "u32": "ABI_UNSIGNED", "u64": "ABI_UNSIGNED",
+        "size": "ABI_SIZE", "addr": "ABI_ADDR", "status": "ABI_STATUS", "never": "ABI_NEVER"}
+
+
+def kind_of(kind):
+    return KIND.get(kind) or ("ABI_IN" if kind.startswith("in ") else "ABI_OUT")
+
+
+def write_group(group):
+    out = f"\nstatic const struct abi_value values_{group.name}[] = {{\n"
+    out += "".join(f'    {{ "{value.name}", {value.text} }},\n' for value in group.values) + "};\n"
+    out += f"const struct abi_group abi_group_{group.name} = {{\n"
+    flags = "true" if group.kind == "flags" else "false"
+    return out + f'    "{group.name}", {flags}, values_{group.name}, {len(group.values)}\n}};\n'
+
+
+def write_call_row(base_row, call):
+    values = call_values(call)
+    out = f'    [{base_row}] = {{ "{call.name}", {kind_of(call.result)}, {len(call.args)}, {{\n'
+    for arg in call.args:
+        bits = 32 if arg.type in ("handle", "u32", "i32") else 64
+        groups = ", ".join(f"&abi_group_{name}" for name in values.get(arg.name, [])) or "NULL"
+        out += f'        {{ "{arg.name}", {kind_of(arg.type)}, {bits}, {{ {groups} }} }},\n'
+    return out + "    } },\n"
+
+
+def write_op_row(module, call):
+    request = request_struct(module, call)
+    strings = [c_name(arg.name) + "_len" for arg in of_type(call.args, "string")]
+    at = next((member.offset for member in request.members if member.name in strings), 0)
+    return f'    {{ {module.id << 16 | call.number:#x}, {request.size}, {at}, "{module.name}", "{call.name}" }},\n'
+
+
+def write_calls_c(kernel, protocols):
+    out = banner("abi", "The contract as data: <rugo/calls.h> says what is what.")
+    out += '#include <rugo/calls.h>\n\n#pragma GCC diagnostic ignored "-Wmissing-field-initializers"\n'
+    out += '#pragma GCC diagnostic ignored "-Wmissing-braces"\n'
+    groups = [item for item in kernel.items if isinstance(item, Group)]
+    out += "".join(f"extern const struct abi_group abi_group_{group.name};\n" for group in groups)
+    out += "".join(map(write_group, groups))
+    out += "\nconst struct abi_call abi_calls[] = {\n"
+    out += "".join(write_call_row(call.number, call) for call in kernel.calls)
+    out += "};\nconst size_t abi_ncalls = sizeof abi_calls / sizeof abi_calls[0];\n"
+    out += "\nconst struct abi_op abi_ops[] = {\n"
+    out += "".join(write_op_row(module, call) for module in protocols for call in module.calls)
+    return out + "};\nconst size_t abi_nops = sizeof abi_ops / sizeof abi_ops[0];\n"
 
 
 # ---- protocols: layout of messages ----------------------------------------------------------------
@@ -893,6 +969,7 @@ def write_syscall_md(kernel, errors):
         out += f"\n### {call.name}\n\n`{base + call.number:#x}` `{call.name}({signature(call.args)}) -> {call.result}`\n\n"
         out += f"{call.doc}\n"
         out += f"\nRights: {call.rights}.\n" if call.rights else ""
+        out += f"\nValues: {call.values}.\n" if call.values else ""
         out += f"\nErrors: {' '.join(call.errors)}.\n" if call.errors else ""
     out += "\n## Errors\n\n" + table(("number", "name", "meaning"), [(e.number, e.name, e.doc) for e in errors])
     return out + document_values(kernel)
@@ -958,6 +1035,7 @@ def outputs(kernel, protocols, errors, out, docs):
         files[out / "include/rugo/syscall.h"] = write_syscall_h(kernel)
         files[out / "kernel/syscall_table.h"] = write_table_h(kernel)
         files[out / "kernel/syscall_table.c"] = write_table_c(kernel)
+        files[out / "lib/calls.c"] = write_calls_c(kernel, protocols)
         for module in protocols:
             files[out / f"include/rugo/proto_{module.name}.h"] = write_proto_h(module)
             files[out / f"lib/proto_{module.name}.c"] = write_proto_c(module)

@@ -6,6 +6,7 @@
  * half is never mapped, so RCX is canonical and SYSRET cannot fault in ring 0.
  */
 #include "sched/thread_offsets.h"
+#include "x86/cpu_offsets.h"
 
 #define SYS_BASE 0x1000
 
@@ -25,6 +26,7 @@ syscall_entry:
     push %r10
     push %r8
     push %r9
+    incq %gs:CPU_STATS_SYSCALLS
     sti
     sub $SYS_BASE, %rax
     mov syscall_count(%rip), %ecx
@@ -32,7 +34,7 @@ syscall_entry:
     jae 4f
     lea syscall_table(%rip), %r11
     mov %r10, %rcx
-    sub $8, %rsp                /* the stack is 16-byte aligned at the call */
+    push %rax                   /* the number ends struct syscall_frame; the stack is 16-byte aligned at the call */
     call *(%r11,%rax,8)
     add $8, %rsp
 1:  cli

@@ -85,6 +85,7 @@ static void page_fault(struct trap_frame *f)
     uint32_t access = f->error & PF_FETCH ? VM_EXEC : f->error & PF_WRITE ? VM_WRITE : VM_READ;
     uintptr_t fixup = trap_from_user(f) ? 0 : usercopy_fixup(f->rip);
     status_t st = -EFAULT;
+    CPU_COUNT(faults);
     /* With interrupts off a lock may be held: such a look at user memory (user_peek32) fails instead of waiting. */
     if (as && address < USER_MAX && (trap_from_user(f) || fixup) && (f->rflags & RFLAGS_IF)) {
         irq_enable();
@@ -104,6 +105,7 @@ static void page_fault(struct trap_frame *f)
 static void interrupt(struct trap_frame *f)
 {
     this_cpu()->irq_depth++;
+    CPU_COUNT(interrupts);
     irq_dispatch((unsigned)f->vector);
     this_cpu()->irq_depth--;
     /* From user mode the way out looks at the work bits itself. */

@@ -174,7 +174,8 @@ void endpoint_reset(struct endpoint *ep)
     end_incarnation(ep, false);
 }
 
-static const struct object_ops endpoint_ops = { endpoint_destroy, endpoint_last_handle };
+static const struct object_ops endpoint_ops = { endpoint_destroy, endpoint_last_handle,
+                                                endpoint_describe };
 
 struct endpoint *endpoint_create(void)
 {
@@ -206,7 +207,8 @@ static void session_last_handle(struct object *o)
     spin_unlock(&s->ep->lock);
 }
 
-static const struct object_ops session_ops = { session_destroy, session_last_handle };
+static const struct object_ops session_ops = { session_destroy, session_last_handle,
+                                               session_describe };
 
 struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep)
 {
@@ -385,6 +387,7 @@ status_t endpoint_call(struct session *session, int64_t timeout)
     s->out_addr = s->buf->out_addr;
     s->out_len = s->buf->out_len;
     uint64_t deadline = deadline_from(timeout);
+    CPU_COUNT(ipc_calls);
     spin_lock(&ep->lock);
     if (session->revoked) {
         st = -EPIPE;

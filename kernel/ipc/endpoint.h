@@ -103,6 +103,13 @@ status_t endpoint_reply(struct endpoint *ep, uint64_t token) MUST_CHECK;
 int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr,
                       size_t len, bool to_caller);
 
+/* ---- looking at them (inspect.c) ---- */
+
+void endpoint_describe(struct object *o, struct object_facts *f);
+void session_describe(struct object *o, struct object_facts *f);
+/* Where the call is that the thread with that number has made on s (enum call_place). */
+uint32_t session_call_place(struct session *s, uint64_t thread);
+
 /* ---- message buffers (msg.c) ---- */
 
 /* Let ipc clean up after threads that end. */

@@ -101,7 +101,7 @@ static void last_handle(struct object *o)
             thread_yield(); /* to whoever is at it */
 }
 
-static const struct object_ops ops = { destroy, last_handle };
+static const struct object_ops ops = { .destroy = destroy, .last_handle = last_handle };
 
 struct port *port_create(void)
 {

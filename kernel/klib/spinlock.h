@@ -33,7 +33,9 @@ enum lock_rank {
     RANK_FRAME,    /* page frames */
     RANK_LOG,      /* system log */
     RANK_SERIAL,   /* serial port registers */
+    RANK_COUNT
 };
+_Static_assert(RANK_COUNT <= LOCK_RANKS, "struct cpu");
 
 struct spinlock {
     uint32_t locked;
@@ -49,15 +51,19 @@ static inline void spin_init(struct spinlock *l, enum lock_rank rank)
     *l = (struct spinlock)SPINLOCK_INIT((uint16_t)rank);
 }
 
+/* Name of a rank, for people. */
+const char *lock_rank_name(unsigned rank);
+/* Wait until l is ours, and count that; interrupts are off. */
+void spin_contend(struct spinlock *l);
+
 static inline void spin_lock(struct spinlock *l)
 {
     uint64_t flags = irq_save();
 #ifdef DEBUG
     ASSERT(this_cpu()->lock_rank < l->rank);
 #endif
-    while (__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE))
-        while (__atomic_load_n(&l->locked, __ATOMIC_RELAXED))
-            cpu_pause();
+    if (UNLIKELY(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
+        spin_contend(l);
     l->flags = flags;
 #ifdef DEBUG
     l->prev_rank = (uint16_t)this_cpu()->lock_rank;

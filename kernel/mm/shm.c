@@ -14,7 +14,12 @@ static void destroy(struct object *o)
     kfree(s);
 }
 
-static const struct object_ops object_ops = { .destroy = destroy };
+static void describe(struct object *o, struct object_facts *f)
+{
+    f->size = __atomic_load_n(&CONTAINER(o, struct shm, obj)->pages, __ATOMIC_RELAXED) * PAGE_SIZE;
+}
+
+static const struct object_ops object_ops = { .destroy = destroy, .describe = describe };
 
 static struct shm *make(uint64_t pages, const struct shm_ops *ops)
 {

@@ -5,6 +5,7 @@
 #define ALWAYS       (EV_HUP | EV_ERR)
 
 static uint64_t counts[OBJECT_TYPES]; /* [a] */
+static uint64_t last_number;          /* [a] */
 
 void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
 {
@@ -12,6 +13,7 @@ void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
     o->type = type;
     o->refs = 1;
     o->ops = ops;
+    o->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     o->handles = 0;
     o->events = 0;
     o->orphaned = false;

@@ -20,15 +20,23 @@
 struct object;
 struct account;
 
+/* What an object tells to who looks at a handle of it (struct handle_record says what is what). */
+struct object_facts {
+    uint64_t peer, size, detail;
+};
+
 struct object_ops {
     void (*destroy)(struct object *o);     /* free it; nothing refers to it any more */
     void (*last_handle)(struct object *o); /* may be NULL */
+    /* Fill in what there is to tell; no spinlock is held. May be NULL. */
+    void (*describe)(struct object *o, struct object_facts *f);
 };
 
 struct object {
     uint32_t type;               /* [I] enum object_type */
     uint32_t refs;               /* [a] */
     const struct object_ops *ops; /* [I] */
+    uint64_t number;             /* [I] no two objects have the same; it opens nothing */
     uint32_t handles;            /* [a] handles in all processes, and in messages under way */
     uint32_t events;             /* [w] readiness that holds now */
     bool orphaned;               /* [a] in a list of orphans (proc/handle.c) */

@@ -164,6 +164,7 @@ void process_start_first(const char *path, const void *initrd, uint64_t size,
     struct process *p = process_create(job_root(), "svcman", 0, &st);
     must(st, path, "no memory");
     p->critical = true;
+    p->image = LOAD_BASE;
     for (size_t i = 0; i < n; i++) {
         table[i].kind = h[i].kind;
         table[i].handle = handle_add(&p->handles, h[i].obj, h[i].rights, 0, 0);

@@ -311,9 +311,9 @@ void handle_table_destroy(struct handle_table *t)
 /* ---- looking up ---- */
 
 /* counted: g is to count as a handle as well. */
-static status_t look_up(handle_t h, uint32_t type, uint32_t rights, bool counted, struct grant *g)
+static status_t look_up(struct handle_table *t, handle_t h, uint32_t type, uint32_t rights,
+                        bool counted, struct grant *g)
 {
-    struct handle_table *t = &current_thread()->process->handles;
     status_t st = OK;
     spin_lock(&t->lock);
     struct handle_entry *e = entry_of(t, h);
@@ -334,18 +334,24 @@ static status_t look_up(handle_t h, uint32_t type, uint32_t rights, bool counted
     return st;
 }
 
-status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **out)
+status_t handle_get_in(struct handle_table *t, handle_t h, uint32_t type, uint32_t rights,
+                       struct object **out)
 {
     struct grant g;
-    status_t st = look_up(h, type, rights, false, &g);
+    status_t st = look_up(t, h, type, rights, false, &g);
     if (st == OK)
         *out = g.obj;
     return st;
 }
 
+status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **out)
+{
+    return handle_get_in(&current_thread()->process->handles, h, type, rights, out);
+}
+
 status_t handle_get_grant(handle_t h, uint32_t type, uint32_t need, struct grant *g)
 {
-    return look_up(h, type, need, true, g);
+    return look_up(&current_thread()->process->handles, h, type, need, true, g);
 }
 
 status_t handle_inspect(handle_t h, uint32_t *type, uint32_t *rights)
@@ -388,4 +394,34 @@ bool handle_link_remove(struct process *p, handle_t h, struct handle_link *l)
         }
     spin_unlock(&p->handles.lock);
     return found;
+}
+
+/* ---- looking at whole tables ---- */
+
+/* The number of the entry at a position (low numbers, then indices of high ones) and the entry, or NULL. */
+static struct handle_entry *entry_at(struct handle_table *t, uint32_t position, handle_t *h)
+{
+    if (position < HANDLE_FD_MAX) {
+        *h = (handle_t)position;
+    } else {
+        uint32_t i = position - HANDLE_FD_MAX;
+        *h = high_number(i, t->high[i / HANDLE_CHUNK][i % HANDLE_CHUNK].generation);
+    }
+    return entry_of(t, *h);
+}
+
+size_t handle_look_at(struct handle_table *t, uint32_t from, struct handle_look *out, size_t n)
+{
+    size_t count = 0;
+    spin_lock(&t->lock);
+    for (uint32_t at = from; count < n && at < HANDLE_FD_MAX + t->high_count; at++) {
+        handle_t h;
+        struct handle_entry *e = entry_at(t, at, &h);
+        if (!e)
+            continue;
+        object_get(e->obj);
+        out[count++] = (struct handle_look){ e->obj, h, e->rights, at };
+    }
+    spin_unlock(&t->lock);
+    return count;
 }

@@ -80,6 +80,17 @@ status_t handle_get(handle_t h, uint32_t type, uint32_t rights, struct object **
 status_t handle_get_grant(handle_t h, uint32_t type, uint32_t need, struct grant *g) MUST_CHECK;
 /* Type and rights; -EBADF. */
 status_t handle_inspect(handle_t h, uint32_t *type, uint32_t *rights) MUST_CHECK;
+/* A look at one handle: the object with a reference, and what is known without asking it. */
+struct handle_look {
+    struct object *obj;
+    handle_t handle;
+    uint32_t rights, position;
+};
+/* Look at up to n handles of any table at positions from `from` on, in rising order; how many. */
+size_t handle_look_at(struct handle_table *t, uint32_t from, struct handle_look *out, size_t n);
+/* As handle_get in the table of any process. */
+status_t handle_get_in(struct handle_table *t, handle_t h, uint32_t type, uint32_t rights,
+                       struct object **out) MUST_CHECK;
 /* Hang l on a handle of the calling process that still stands for obj; -EBADF. */
 status_t handle_link_add(handle_t h, const struct object *obj, struct handle_link *l) MUST_CHECK;
 /* Take l off again; false: the handle's closing has got it already. */

@@ -32,7 +32,12 @@ static void last_handle(struct object *o)
         process_kill(p, 9);
 }
 
-static const struct object_ops ops = { .destroy = destroy, .last_handle = last_handle };
+static void describe(struct object *o, struct object_facts *f)
+{
+    f->peer = CONTAINER(o, struct process, obj)->pid;
+}
+
+static const struct object_ops ops = { destroy, last_handle, describe };
 
 /* What a process consists of before it is in its job. */
 static struct process *make(struct job *j, status_t *st)
@@ -230,6 +235,19 @@ void process_describe(struct process *p, struct process_info *info)
     LIST_FOR (n, &p->threads)
         info->cpu_ns += thread_cpu_ns(LIST_ENTRY(n, struct thread, process_node));
     spin_unlock(&p->lock);
+}
+
+size_t process_threads(struct process *p, uint64_t after, struct thread_info *out, size_t n)
+{
+    size_t count = 0;
+    spin_lock(&p->lock);
+    LIST_FOR (node, &p->threads) {
+        struct thread *t = LIST_ENTRY(node, struct thread, process_node);
+        if (count < n && t->id > after)
+            thread_describe(t, &out[count++]);
+    }
+    spin_unlock(&p->lock);
+    return count;
 }
 
 status_t process_get(handle_t h, uint32_t rights, struct process **out)

@@ -35,7 +35,12 @@ static void destroy(struct object *o)
     kfree(t);
 }
 
-static const struct object_ops ops = { .destroy = destroy };
+static void describe(struct object *o, struct object_facts *f)
+{
+    f->peer = CONTAINER(o, struct thread, obj)->id;
+}
+
+static const struct object_ops ops = { .destroy = destroy, .describe = describe };
 
 static void wait_timeout(struct timer *timer)
 {
@@ -190,7 +195,8 @@ void schedule(void)
     if (next == prev)
         return;
     prev->cpu_ns += now - prev->started;
-    next->started = now;
+    prev->started = next->started = now;
+    CPU_COUNT(switches);
     if (prev->state == THREAD_DEAD)
         dying = prev;
     load_state(prev, next);

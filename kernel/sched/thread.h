@@ -70,7 +70,7 @@ struct thread {
     struct list wait_node;     /* [owner of the wait queue] */
     int wait_result; /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
     struct timer wait_timer;
-    uint64_t cpu_ns, started; /* time used before, and clock_ns at the last switch to it */
+    uint64_t cpu_ns, started; /* time used, and clock_ns at the last switch to it or from it */
     void (*entry)(void *arg); /* kernel entry */
     void *entry_arg;
     uintptr_t user_entry, user_stack; /* [I] where user mode begins */
@@ -123,6 +123,9 @@ void thread_preempt(void);
 uint64_t sched_idle_ns(void);
 /* CPU time used by a thread, ns. */
 uint64_t thread_cpu_ns(const struct thread *t);
+
+/* What there is to tell of a thread of a process (inspect.c); the fields on messages are left to ipc. */
+void thread_describe(struct thread *t, struct thread_info *info);
 
 /* ---- sleeping (wait.c) ---- */
 

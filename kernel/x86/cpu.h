@@ -11,10 +11,16 @@
 #include "x86/layout.h"
 #include "klib/types.h"
 
-#define MAX_CPUS 8
+#define MAX_CPUS   8
+#define LOCK_RANKS 32 /* more than enum lock_rank has */
 
 struct thread;
 struct aspace;
+
+/* Acquisitions of locks of one rank that had to wait (klib/spinlock.c). */
+struct lock_waits {
+    uint64_t contended, turns;
+};
 
 struct cpu {
     struct cpu *self;         /* 0 */
@@ -27,6 +33,8 @@ struct cpu {
     struct thread *idle;      /* runs when nothing else can */
     void *tss;
     uint64_t frame_floor;     /* free page frames the running thread must leave (mm/frame.h) */
+    struct cpu_stats stats;   /* counted by this CPU with CPU_COUNT, read by all */
+    struct lock_waits lock_waits[LOCK_RANKS]; /* by rank; counted by this CPU, read by all */
     struct aspace *aspace; /* whose page tables are loaded; NULL: the kernel's own (mm/aspace.c) */
     bool aspace_used; /* the running thread is one of it, so this CPU hears of its changes */
     uint64_t aspace_seen; /* its generation up to which the TLB has forgotten what it must */
@@ -36,7 +44,13 @@ _Static_assert(offsetof(struct cpu, user_rsp) == 8, "entry/syscall.S");
 _Static_assert(offsetof(struct cpu, kernel_rsp) == 16, "entry/syscall.S");
 _Static_assert(offsetof(struct cpu, current) == 24, "entry/syscall.S");
 
+_Static_assert(offsetof(struct cpu, stats.syscalls) == CPU_STATS_SYSCALLS, "entry/syscall.S");
+
 extern struct cpu cpus[MAX_CPUS];
+
+/* Count one in the stats of the running CPU: one instruction, which no migration splits. */
+#define CPU_COUNT(field) \
+    __asm__ volatile("incq %%gs:%c0" ::"i"(offsetof(struct cpu, stats.field)) : "memory", "cc")
 
 static inline struct cpu *this_cpu(void)
 {

@@ -1,4 +1,7 @@
-/* What entry/trap.S has saved on the kernel stack when a trap handler in C runs; lowest address first. */
+/*
+ * What entry/trap.S and entry/syscall.S have saved on the kernel stack when C runs; lowest address first. Both frames end
+ * at the top of the thread's kernel stack when it came from user mode.
+ */
 #ifndef X86_TRAPFRAME_H
 #define X86_TRAPFRAME_H
 
@@ -8,6 +11,12 @@ struct trap_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
     uint64_t vector, error; /* error: pushed by the CPU for some exceptions, else 0 */
     uint64_t rip, cs, rflags, rsp, ss;
+};
+
+struct syscall_frame {
+    uint64_t number; /* minus SYS_BASE; only there if the number is one */
+    uint64_t r9, r8, r10, rdx, rsi, rdi;
+    uint64_t rip, rflags, rsp;
 };
 
 enum vector {

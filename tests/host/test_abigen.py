@@ -131,6 +131,22 @@ BAD_SYSCALLS = {
 }
 
 
+@pytest.mark.parametrize("values,text", [
+    ("flags right", "which is no argument"), ("code rights", "unknown group"), ("code right|right|right", "more than two")])
+def test_bad_values(tmp_path, values, text):
+    result = run(tmp_path, syscalls=SYSCALLS + f"    values: {values}\n")
+    assert result.returncode == 1 and text in result.stderr
+
+
+def test_contract_as_data(tmp_path):
+    assert run(tmp_path, syscalls=SYSCALLS + "    values: code right\n").returncode == 0
+    table = text_of(tmp_path, "out/lib/calls.c")
+    assert '[3] = { "leave", ABI_NEVER, 1, { { "code", ABI_UNSIGNED, 32, { &abi_group_right } }, } },' in table
+    assert '{ "h", ABI_HANDLE, 32, { NULL } }, { "buf", ABI_IN, 64, { NULL } }, { "len", ABI_SIZE, 64, { NULL } },' in table
+    assert 'values_right[] = { { "RIGHT_READ", 0x1 }, };' in table
+    assert '{ 0x90001, 12, 8, "toy", "pull" },' in table
+
+
 @pytest.mark.parametrize("what", BAD_SYSCALLS)
 def test_bad_syscall_definitions(tmp_path, what):
     old, new, line, text = BAD_SYSCALLS[what]

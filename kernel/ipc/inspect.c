@@ -1,0 +1,55 @@
+/* Looking at endpoints, sessions and the calls in them (endpoint.h). */
+#include "ipc/endpoint.h"
+
+/* Longer queues are not counted to their end: an endpoint is not locked for as long as a program likes. */
+#define COUNT_MAX 1000u
+
+static uint64_t length(const struct list *l)
+{
+    uint64_t n = 0;
+    LIST_FOR (at, l)
+        if (++n == COUNT_MAX)
+            break;
+    return n;
+}
+
+void endpoint_describe(struct object *o, struct object_facts *f)
+{
+    struct endpoint *ep = CONTAINER(o, struct endpoint, obj);
+    spin_lock(&ep->lock);
+    f->size = length(&ep->queue);
+    f->detail = length(&ep->received);
+    spin_unlock(&ep->lock);
+}
+
+void session_describe(struct object *o, struct object_facts *f)
+{
+    struct session *s = CONTAINER(o, struct session, obj);
+    spin_lock(&s->ep->lock);
+    f->peer = s->ep->obj.number;
+    f->size = s->queued;
+    f->detail = s->node.key;
+    spin_unlock(&s->ep->lock);
+}
+
+static bool is_call_of(const struct msg_slot *slot, const struct session *s, uint64_t thread)
+{
+    return slot->session == s && slot->thread->id == thread;
+}
+
+uint32_t session_call_place(struct session *s, uint64_t thread)
+{
+    uint32_t place = PLACE_NONE;
+    spin_lock(&s->ep->lock);
+    LIST_FOR (n, &s->ep->received)
+        if (is_call_of(CONTAINER(n, struct msg_slot, node), s, thread))
+            place = PLACE_RECEIVED;
+    LIST_FOR (n, &s->items) {
+        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, session_node);
+        if (item->kind == ITEM_CALL &&
+            is_call_of(CONTAINER(item, struct msg_slot, item), s, thread))
+            place = PLACE_QUEUED;
+    }
+    spin_unlock(&s->ep->lock);
+    return place;
+}

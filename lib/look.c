@@ -1,0 +1,185 @@
+/* Snapshots of what runs (look.h). */
+#include <rugo/look.h>
+
+#include <errno.h>
+#include <rugo/calls.h>
+#include <rugo/processes.h>
+#include <rugo/syscall.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE 64 /* records fetched at once */
+
+/* A list that grows by pieces: room for PIECE more elements at its end, or NULL. */
+static void *more_room(void *list, size_t n, size_t size)
+{
+    return realloc(list, (n + PIECE) * size);
+}
+
+static int take_threads(handle_t proc, struct look_process *p)
+{
+    uint64_t after = 0;
+
+    for (;;) {
+        struct thread_info *list = more_room(p->threads, p->nthreads, sizeof *list);
+        int64_t n;
+
+        if (list == NULL)
+            return -ENOMEM;
+        p->threads = list;
+        n = sys_process_threads(proc, after, list + p->nthreads, PIECE);
+        if (n <= 0)
+            return (int)n;
+        p->nthreads += (size_t)n;
+        after = list[p->nthreads - 1].id;
+    }
+}
+
+static int take_handles(handle_t proc, struct look_process *p)
+{
+    uint32_t from = 0;
+
+    for (;;) {
+        struct handle_record *list = more_room(p->handles, p->nhandles, sizeof *list);
+        int64_t n;
+
+        if (list == NULL)
+            return -ENOMEM;
+        p->handles = list;
+        n = sys_process_handles(proc, from, list + p->nhandles, PIECE);
+        if (n <= 0)
+            return (int)n;
+        p->nhandles += (size_t)n;
+        from = list[p->nhandles - 1].position + 1;
+    }
+}
+
+static void free_process(struct look_process *p)
+{
+    free(p->threads);
+    free(p->handles);
+}
+
+/* 1: it is in *p; 0: it has ended; or negative errno. */
+static int take_process(handle_t job, uint64_t pid, unsigned what, struct look_process *p)
+{
+    handle_t h = sys_process_open(job, pid, RIGHT_INSPECT);
+    int st;
+
+    *p = (struct look_process){ 0 };
+    if (h < 0)
+        return h == -ENOENT ? 0 : h;
+    st = sys_process_info(h, &p->info);
+    if (st == 0 && (what & LOOK_THREADS) != 0)
+        st = take_threads(h, p);
+    if (st == 0 && (what & LOOK_HANDLES) != 0)
+        st = take_handles(h, p);
+    (void)sys_handle_close(h);
+    if (st != 0)
+        free_process(p);
+    return st != 0 ? st : 1;
+}
+
+int look_take(handle_t job, unsigned what, struct look *l)
+{
+    uint64_t *pids;
+    int64_t n = job_pids(job, &pids);
+    int st = 1;
+
+    *l = (struct look){ .now_ns = (uint64_t)sys_time_now(CLOCK_MONOTONIC) };
+    if (n < 0)
+        return (int)n;
+    l->processes = malloc(((size_t)n + 1) * sizeof *l->processes);
+    if (l->processes == NULL)
+        st = -ENOMEM;
+    for (int64_t i = 0; st >= 0 && i < n; i++) {
+        st = take_process(job, pids[i], what, &l->processes[l->n]);
+        l->n += st == 1;
+    }
+    free(pids);
+    if (st < 0)
+        look_free(l);
+    return st < 0 ? st : 0;
+}
+
+void look_free(struct look *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free_process(&l->processes[i]);
+    free(l->processes);
+    *l = (struct look){ 0 };
+}
+
+const struct look_process *look_process(const struct look *l, uint64_t pid)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->processes[i].info.pid == pid)
+            return &l->processes[i];
+    return NULL;
+}
+
+const struct look_process *look_server(const struct look *l, uint64_t endpoint)
+{
+    const struct look_process *found = NULL;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct look_process *p = &l->processes[i];
+        for (size_t k = 0; k < p->nhandles; k++) {
+            const struct handle_record *h = &p->handles[k];
+            if (h->type != OBJ_ENDPOINT || h->object != endpoint || (h->rights & RIGHT_RECV) == 0)
+                continue;
+            if ((h->rights & RIGHT_OWN) == 0)
+                return p;
+            found = found == NULL ? p : found;
+        }
+    }
+    return found;
+}
+
+void look_rights(uint32_t rights, char text[LOOK_RIGHTS])
+{
+    static const char letters[LOOK_RIGHTS] = "rwxsvodtami";
+
+    for (int i = 0; letters[i] != '\0'; i++)
+        text[i] = (rights >> i & 1) != 0 ? letters[i] : '-';
+    text[LOOK_RIGHTS - 1] = '\0';
+}
+
+/* Appends to text, which has size bytes, as far as there is room. */
+static void add(char *text, size_t size, const char *what)
+{
+    (void)strlcat(text, what, size);
+}
+
+static void add_argument(char *text, size_t size, const struct abi_arg *a, uint64_t value)
+{
+    char word[32];
+
+    if (a->kind == ABI_ADDR || a->kind == ABI_IN || a->kind == ABI_OUT)
+        snprintf(word, sizeof word, "0x%lx", value);
+    else if (a->kind == ABI_HANDLE || (a->kind == ABI_SIGNED && a->bits == 32))
+        snprintf(word, sizeof word, "%d", (int)value);
+    else if (a->kind == ABI_SIGNED)
+        snprintf(word, sizeof word, "%ld", (long)value);
+    else
+        snprintf(word, sizeof word, "%lu", a->bits == 32 ? (uint64_t)(uint32_t)value : value);
+    add(text, size, word);
+}
+
+void look_call(const struct thread_info *t, char *text, size_t size)
+{
+    static const char *const states[] = { "new", "ready", "running", "blocked", "dead" };
+    const struct abi_call *c = t->state == RUN_BLOCKED ? abi_call_find(t->call) : NULL;
+
+    if (c == NULL) {
+        snprintf(text, size, "%s", t->state <= RUN_DEAD ? states[t->state] : "?");
+        return;
+    }
+    snprintf(text, size, "%s(", c->name);
+    for (uint8_t i = 0; i < c->nargs; i++) {
+        add(text, size, i > 0 ? ", " : "");
+        add_argument(text, size, &c->args[i], t->args[i]);
+    }
+    add(text, size, ")");
+}

@@ -1,0 +1,302 @@
+/*
+ * `test=look.calls`: what the kernel tells of threads, handles and processors, to whom, and what it refuses. With an
+ * argument it is a child that ends at once.
+ */
+#include <rugo/calls.h>
+#include <rugo/thread.h>
+
+#include "tests/prog/test.h"
+
+#define BAD_POINTER ((void *)0xffff800000000000u)
+#define KERNEL_HALF 0x8000000000000000u
+
+enum { MANY = 200, HOUR_NS = 3600 };
+
+static struct thread_info threads[64];
+static struct handle_record records[64];
+
+static handle_t job, machine;
+
+/* A handle of this process to itself with these rights. */
+static handle_t self_with(uint32_t rights)
+{
+    struct process_info info;
+    uint64_t pid;
+
+    EXPECT(0, sys_process_info(HANDLE_SELF, &info));
+    pid = info.pid;
+    return NEED_HANDLE(sys_process_open(job, pid, rights));
+}
+
+/* ---- threads ---- */
+
+static const struct thread_info *find_thread(uint64_t id)
+{
+    int64_t n = NEED(sys_process_threads(HANDLE_SELF, 0, threads, 64));
+
+    for (int64_t i = 0; i < n; i++)
+        if (threads[i].id == id)
+            return &threads[i];
+    return NULL;
+}
+
+static uint64_t sleeper_id, caller_id;
+static handle_t session;
+
+static int sleeper(void *arg)
+{
+    (void)arg;
+    __atomic_store_n(&sleeper_id, (uint64_t)sys_thread_self(), __ATOMIC_RELEASE);
+    (void)sys_thread_sleep(HOUR_NS * 1000 * MS);
+    return 0;
+}
+
+static int caller(void *arg)
+{
+    (void)arg;
+    ipc_buffer()->len = 0;
+    ipc_buffer()->nhandles = 0;
+    __atomic_store_n(&caller_id, (uint64_t)sys_thread_self(), __ATOMIC_RELEASE);
+    return sys_ipc_call(session, TIMEOUT_NEVER);
+}
+
+/* Wait until the thread that stores its number there sleeps in the kernel; what is told of it. */
+static const struct thread_info *await_blocked(const uint64_t *id)
+{
+    const struct thread_info *t;
+
+    for (;;) {
+        uint64_t number = __atomic_load_n(id, __ATOMIC_ACQUIRE);
+        t = number != 0 ? find_thread(number) : NULL;
+        if (t != NULL && t->state == RUN_BLOCKED)
+            return t;
+        (void)sys_yield();
+    }
+}
+
+static void test_threads(void)
+{
+    uint64_t me = (uint64_t)sys_thread_self();
+    const struct thread_info *t = find_thread(me);
+    static struct thread thread; /* it never ends */
+
+    EXPECT_TRUE(t != NULL);
+    EXPECT(RUN_RUNNING, t->state);
+    EXPECT(0, t->call);
+    EXPECT(PLACE_NONE, t->place);
+    EXPECT(0, thread_start(&thread, sleeper, NULL, 0));
+    t = await_blocked(&sleeper_id);
+    EXPECT(SYS_thread_sleep, t->call);
+    EXPECT(HOUR_NS * 1000 * MS, t->args[0]);
+    EXPECT_TRUE(t->since_ns <= (uint64_t)sys_time_now(CLOCK_MONOTONIC));
+    EXPECT_TRUE(!strcmp(abi_call_find(t->call)->name, "thread_sleep"));
+    /* One after the other. */
+    EXPECT(0, sys_process_threads(HANDLE_SELF, 0, threads, 0));
+    EXPECT(1, sys_process_threads(HANDLE_SELF, 0, threads, 1));
+    EXPECT(me, threads[0].id);
+    EXPECT(1, sys_process_threads(HANDLE_SELF, me, threads, 64));
+    EXPECT(sleeper_id, threads[0].id);
+    EXPECT(0, sys_process_threads(HANDLE_SELF, sleeper_id, threads, 64));
+    EXPECT(0, sys_process_threads(HANDLE_SELF, UINT64_MAX, threads, 64));
+    EXPECT(-EFAULT, sys_process_threads(HANDLE_SELF, 0, BAD_POINTER, 64));
+    EXPECT(-EFAULT, sys_process_threads(HANDLE_SELF, 0, NULL, 64));
+}
+
+/* ---- handles ---- */
+
+static const struct handle_record *find_handle(handle_t h)
+{
+    uint32_t from = 0;
+    int64_t n;
+
+    while ((n = NEED(sys_process_handles(HANDLE_SELF, from, records, 64))) > 0) {
+        for (int64_t i = 0; i < n; i++)
+            if (records[i].handle == h)
+                return &records[i];
+        from = records[n - 1].position + 1;
+    }
+    return NULL;
+}
+
+/* How many handles are told of, asking for at most n at once; each field is looked at. */
+static uint32_t count_handles(size_t n)
+{
+    uint32_t from = 0, count = 0;
+    int64_t got;
+
+    while ((got = NEED(sys_process_handles(HANDLE_SELF, from, records, n))) > 0) {
+        for (int64_t i = 0; i < got; i++) {
+            EXPECT_TRUE(records[i].position >= from);
+            EXPECT_TRUE(records[i].object < KERNEL_HALF && records[i].peer < KERNEL_HALF);
+            EXPECT_TRUE(records[i].size < KERNEL_HALF && records[i].detail < KERNEL_HALF);
+            EXPECT((int64_t)records[i].type << 32 | records[i].rights,
+                   sys_handle_info(records[i].handle));
+            from = records[i].position + 1;
+        }
+        count += (uint32_t)got;
+    }
+    return count;
+}
+
+static void test_handles(void)
+{
+    struct process_info info;
+    handle_t shm = NEED_HANDLE(sys_shm_create(5 * PAGE_SIZE + 1, 0)), dup, many[MANY];
+    const struct handle_record *r = find_handle(shm);
+    uint64_t object;
+
+    EXPECT_TRUE(r != NULL);
+    EXPECT(OBJ_SHM, r->type);
+    EXPECT(6 * PAGE_SIZE, r->size);
+    EXPECT(1, r->handles);
+    object = r->object;
+    dup = NEED_HANDLE(sys_handle_dup(shm, RIGHT_READ, HANDLE_FD, 700));
+    r = find_handle(dup);
+    EXPECT_TRUE(r != NULL);
+    EXPECT(700, r->position);
+    EXPECT(object, r->object);
+    EXPECT(RIGHT_READ, r->rights);
+    EXPECT(2, r->handles);
+    for (int i = 0; i < MANY; i++)
+        many[i] = NEED_HANDLE(sys_handle_dup(shm, RIGHT_READ, 0, 0));
+    EXPECT(0, sys_process_info(HANDLE_SELF, &info));
+    EXPECT(info.handles, count_handles(1));
+    EXPECT(info.handles, count_handles(64));
+    for (int i = 0; i < MANY; i++)
+        EXPECT(0, sys_handle_close(many[i]));
+    EXPECT(0, sys_handle_close(dup));
+    EXPECT_TRUE(find_handle(dup) == NULL);
+    EXPECT(0, sys_handle_close(shm));
+    EXPECT_TRUE(find_handle(shm) == NULL);
+    EXPECT(0, sys_process_handles(HANDLE_SELF, UINT32_MAX, records, 64));
+    EXPECT(0, sys_process_handles(HANDLE_SELF, 0, records, 0));
+    EXPECT(-EFAULT, sys_process_handles(HANDLE_SELF, 0, BAD_POINTER, 64));
+}
+
+/* ---- who waits for whom ---- */
+
+static void test_call_place(void)
+{
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0));
+    struct thread thread;
+    struct handle_record end, way;
+    const struct thread_info *t;
+    uint64_t id, token;
+    int result;
+
+    session = NEED_HANDLE(sys_session_create(ep, 77, 0, &id));
+    end = *find_handle(ep);
+    way = *find_handle(session);
+    EXPECT(end.object, way.peer);
+    EXPECT(id, way.detail);
+    EXPECT(0, end.size);
+    EXPECT(0, thread_start(&thread, caller, NULL, 0));
+    t = await_blocked(&caller_id);
+    EXPECT(SYS_ipc_call, t->call);
+    EXPECT(session, (handle_t)t->args[0]);
+    EXPECT(PLACE_QUEUED, t->place);
+    EXPECT(end.object, t->endpoint);
+    EXPECT(1, find_handle(ep)->size);
+    (void)ipc_buffer();
+    EXPECT(0, sys_ipc_recv(ep, 0, 0));
+    token = ipc_buffer()->token;
+    t = find_thread(caller_id);
+    EXPECT(PLACE_RECEIVED, t->place);
+    EXPECT(end.object, t->endpoint);
+    EXPECT(0, find_handle(ep)->size);
+    EXPECT(1, find_handle(ep)->detail);
+    ipc_buffer()->len = 0;
+    ipc_buffer()->nhandles = 0;
+    EXPECT(0, sys_ipc_reply(ep, token));
+    EXPECT(0, thread_join(&thread, &result));
+    EXPECT(0, result);
+    EXPECT_TRUE(find_thread(caller_id) == NULL);
+    EXPECT(0, sys_handle_close(session));
+    EXPECT(0, sys_handle_close(ep));
+}
+
+/* ---- rights ---- */
+
+static void test_rights(void)
+{
+    handle_t blind = self_with(RIGHT_MANAGE), seeing = self_with(RIGHT_INSPECT);
+    handle_t poor = NEED_HANDLE(sys_handle_dup(machine, RIGHT_DUP, 0, 0));
+
+    EXPECT(-EACCES, sys_process_threads(blind, 0, threads, 64));
+    EXPECT(-EACCES, sys_process_handles(blind, 0, records, 64));
+    EXPECT(-EBADF, sys_process_threads(HANDLE_NONE, 0, threads, 64));
+    EXPECT(-EBADF, sys_process_handles(12345, 0, records, 64));
+    EXPECT(-ENODEV, sys_process_threads(machine, 0, threads, 64));
+    EXPECT(-ENODEV, sys_process_handles(machine, 0, records, 64));
+    EXPECT_TRUE(sys_process_threads(seeing, 0, threads, 64) > 0);
+    EXPECT_TRUE(sys_process_handles(seeing, 0, records, 64) > 0);
+    EXPECT(-EACCES, sys_process_image(seeing, 0x1000));
+    EXPECT(-EINVAL, sys_process_image(blind, UINT64_MAX));
+    EXPECT(-EINVAL, sys_process_image(blind, USER_MAX));
+    EXPECT(-EACCES, sys_machine_cpus(poor, NULL, 0));
+    EXPECT(-EACCES, sys_machine_locks(poor, NULL, 0));
+    EXPECT(-ENODEV, sys_machine_cpus(seeing, NULL, 0));
+    EXPECT(0, sys_handle_close(poor));
+    EXPECT(0, sys_handle_close(blind));
+    EXPECT(0, sys_handle_close(seeing));
+}
+
+/* ---- the dead ---- */
+
+static void test_dead(void)
+{
+    char *argv[] = { (char *)"test/look_calls", (char *)"end", NULL };
+    handle_t child = test_spawn("test/look_calls", argv, NULL, 0);
+    int status;
+
+    EXPECT(0, process_wait(child, &status, TIMEOUT_NEVER));
+    EXPECT(0, sys_process_threads(child, 0, threads, 64));
+    EXPECT(0, sys_process_handles(child, 0, records, 64));
+    EXPECT(0, sys_handle_close(child));
+}
+
+/* ---- the machine ---- */
+
+static void test_machine(void)
+{
+    static struct cpu_stats before[64], after[64];
+    static struct lock_stats locks[64];
+    uint64_t more = 0;
+    int64_t n = NEED(sys_machine_cpus(machine, before, 64));
+    int64_t rows = NEED(sys_machine_locks(machine, locks, 64));
+
+    EXPECT_TRUE(n >= 1 && n <= 64);
+    EXPECT(n, sys_machine_cpus(machine, NULL, 0));
+    EXPECT(-EFAULT, sys_machine_cpus(machine, BAD_POINTER, 1));
+    for (int i = 0; i < 1000; i++)
+        (void)sys_yield();
+    EXPECT(n, sys_machine_cpus(machine, after, 64));
+    for (int64_t i = 0; i < n; i++)
+        more += after[i].syscalls - before[i].syscalls;
+    EXPECT_TRUE(more >= 1000);
+    EXPECT_TRUE(rows > 10 && rows <= 64);
+    EXPECT(rows, sys_machine_locks(machine, NULL, 0));
+    EXPECT(-EFAULT, sys_machine_locks(machine, BAD_POINTER, 1));
+    for (int64_t i = 0; i < rows; i++) {
+        EXPECT(i + 1, locks[i].rank);
+        EXPECT_TRUE(locks[i].name[0] != '?' &&
+                    locks[i].contended <= locks[i].turns + locks[i].contended);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1 && !strcmp(argv[1], "end"))
+        return 0;
+    job = start_handle(START_JOB);
+    machine = start_handle(START_MACHINE);
+    test_threads();
+    test_handles();
+    test_call_place();
+    test_rights();
+    test_dead();
+    test_machine();
+    test_mark("LOOK: ok");
+    return 0;
+}

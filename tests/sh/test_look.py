@@ -1,0 +1,118 @@
+"""Looking into a running system: ps, top, handles, ipc, stats, dmesg, and the system calls they stand on."""
+
+import re
+
+
+def rows(text):
+    """The lines of a table behind its head, split into words."""
+    return [line.split() for line in text.splitlines()[1:]]
+
+
+def pid_of(sh, name):
+    return next(row[0] for row in rows(sh.ok("ps")) if row[-1] == name)
+
+
+def test_calls(boot, nonce, secret):
+    boot(f"test=look.calls nonce={nonce}").ok().line("LOOK: ok", nonce=nonce, secret=secret)
+
+
+def test_circle(boot, nonce, secret):
+    run = boot(f"test=look.circle nonce={nonce}").ok()
+    run.line("CIRCLE: ok", nonce=nonce, secret=secret)
+    circle = re.search(r"^CIRCLE: (\d+) look_circle -> (\d+) look_circle -> (\d+) look_circle$", run.log, re.M)
+    assert circle and circle[1] == circle[3] != circle[2]
+    waits = re.findall(r"^ *(\d+) look_circle +\d+ -> +(\d+) look_circle +\d+ queued", run.log, re.M)
+    assert (circle[1], circle[2]) in waits and (circle[2], circle[1]) in waits
+
+
+def test_ps(shell):
+    sh = shell()
+    table = rows(sh.ok("ps"))
+    assert {"svcman", "console", "fsd", "sh", "ps"} <= {row[-1] for row in table}
+    assert [row[-1] for row in rows(sh.ok("ps -aef"))] == [row[-1] for row in table]
+    fsd = pid_of(sh, "fsd")
+    assert [row[0] for row in rows(sh.ok(f"ps {fsd} 1"))] == [fsd, "1"]
+    threads = sh.ok(f"ps -t {fsd}")
+    assert re.search(r"thread \d+ +cpu \d+\.\d+ s, for \d+\.\d+ s: (ipc_reply_recv|ipc_recv|port_wait)\(", threads), threads
+    output, status = sh.run("ps 99999 x 1")
+    assert status == 1 and "ps: 99999: no such process" in output and "ps: x: no such process" in output
+    assert "svcman" in output
+    assert sh.run("ps -q")[1] == 2
+
+
+def test_handles(shell):
+    sh = shell()
+    fsd, console = pid_of(sh, "fsd"), pid_of(sh, "console")
+    text = sh.ok(f"handles {fsd} {console}")
+    assert f"process {fsd} fsd:" in text and f"process {console} console:" in text
+    assert re.search(r" session +---s--\S+ +\d+ to svcman, endpoint \d+, id \d+", text)
+    assert re.search(r" endpoint ----v-\S+ +\d+ fsd receives; ", text)
+    assert re.search(r" serial +rw", text)
+    counted = re.search(rf"process {fsd} fsd: (\d+) handles", text)
+    assert int(counted[1]) == text[:text.index(f"process {console}")].count("\n") - 2
+    # The endpoint is the same object for who owns it and who receives.
+    number = re.search(r" endpoint ----v-\S+ +(\d+) fsd receives", text)[1]
+    assert re.search(rf" endpoint ----vo\S+ +{number} fsd receives", sh.ok("handles 1"))
+    output, status = sh.run("handles 99999")
+    assert status == 1 and "no such process" in output
+    assert sh.run("handles")[1] == 2
+    assert sh.run("handles one")[1] == 1
+
+
+def test_top(shell):
+    sh = shell()
+    once = sh.ok("top -n 1")
+    assert re.match(r"up \d+ s, \d+ processors, idle \d+% since the start, \d+ processes, ", once)
+    assert {"svcman", "fsd", "sh", "top"} <= {line.split()[-1] for line in once.splitlines()[2:]}
+    shares = [float(line.split()[2]) for line in once.splitlines()[2:]]
+    assert shares == sorted(shares, reverse=True)
+    assert sh.ok("top -n 2 -d 1").count("up ") == 2
+    for wrong in ("top -n 0", "top -n x", "top -d", "top 5", "top -z"):
+        assert sh.run(wrong)[1] == 2
+    # Live, ended by a key.
+    sh.type("top -d 1\r")
+    sh.expect(r"NAME\x1b\[K")
+    sh.expect(r"NAME\x1b\[K")
+    sh.type("q")
+    sh.prompt()
+    assert sh.ok("echo $?") == "0\n"
+    # And by the interrupt key.
+    sh.type("top\r")
+    sh.expect(r"NAME\x1b\[K")
+    sh.type("\x03")
+    sh.prompt()
+    assert sh.ok("echo $?") == "130\n"
+    assert sh.ok("echo well") == "well\n"
+
+
+def test_stats(shell):
+    sh = shell()
+
+    def counters():
+        return [int(word) for word in sh.ok("stats").splitlines()[1].split()[:6]]
+
+    before = counters()
+    sh.ok("ls /boot/bin > /list")
+    after = counters()
+    assert before[0] == 0 and all(a > b for a, b in zip(after[1:], before[1:]))
+    text = sh.ok("stats")
+    assert re.search(r"^ +\d+ runqueue +\d+ +\d+$", text, re.M) and "?" not in text
+    assert sh.run("stats x")[1] == 2
+
+
+def test_ipc_at_rest(shell):
+    sh = shell()
+    text = sh.ok("ipc")
+    assert text.splitlines()[0].split()[:3] == ["PID", "NAME", "THREAD"] and "CIRCLE" not in text
+    assert sh.run("ipc 1")[1] == 2
+
+
+def test_dmesg(shell):
+    sh = shell()
+    assert "RUGO: boot ok" in sh.ok("dmesg")
+    assert sh.run("dmesg -x")[1] == sh.run("dmesg now")[1] == 2
+    sh.type("dmesg -f\r")
+    sh.expect("RUGO: boot ok")
+    sh.type("\x03")
+    sh.prompt()
+    assert sh.ok("echo $?") == "130\n"
