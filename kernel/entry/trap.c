@@ -53,9 +53,8 @@ static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
     if (f->vector == VEC_DF && kstack_guard_hit(address))
         panic_at(PANIC_DOUBLE_FAULT, f->rip, f->rbp, "kernel stack overflow (address 0x%lx)",
                  address);
-    if (compiler_trap(f)) /* inside the UD2: a return address lies behind its call too */
-        panic_at(PANIC_UNDEFINED, f->rip + 1, f->rbp, "undefined behaviour in %s",
-                 compiler_trap(f));
+    if (compiler_trap(f))
+        panic_at(PANIC_UNDEFINED, f->rip, f->rbp, "undefined behaviour in %s", compiler_trap(f));
     uint64_t code = f->vector == VEC_DF    ? PANIC_DOUBLE_FAULT
                     : f->vector == VEC_NMI ? PANIC_NMI
                     : f->vector == VEC_MC  ? PANIC_MACHINE_CHECK

@@ -30,12 +30,13 @@ const char *symbol_find(uintptr_t a, uintptr_t *offset)
     return ksyms_names + ksyms_name_offsets[lo - 1];
 }
 
+/* A return address lies behind its call, which may be the last instruction of its function. */
 static void print_frame(int n, uintptr_t rip)
 {
     uintptr_t offset;
-    const char *name = symbol_find(rip, &offset);
+    const char *name = symbol_find(rip - 1, &offset);
     if (name)
-        kprintf("  #%d 0x%lx %s+0x%lx\n", n, rip, name, offset);
+        kprintf("  #%d 0x%lx %s+0x%lx\n", n, rip, name, offset + 1);
     else
         kprintf("  #%d 0x%lx\n", n, rip);
 }

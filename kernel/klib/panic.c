@@ -47,5 +47,5 @@ void panic_at(uint64_t code, uintptr_t rip, uintptr_t rbp, const char *fmt, ...)
     va_start(ap, fmt);
     kvsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    die(code, rip, rbp, text);
+    die(code, rip + 1, rbp, text); /* a return address lies behind its call too */
 }

@@ -19,6 +19,12 @@ enum panic_code {
     PANIC_NMI = 0x7,
     PANIC_MACHINE_CHECK = 0x8,
     PANIC_UNDEFINED = 0x9,    /* undefined behaviour, found by a check that the compiler put in */
+    /* Found by a kernel with DEBUG: */
+    PANIC_USE_AFTER_FREE = 0xa,
+    PANIC_DOUBLE_FREE = 0xb,
+    PANIC_OVERRUN = 0xc,      /* an object of the heap was written past its end */
+    PANIC_REFERENCES =
+        0xd,   /* more references or handles dropped than taken, or far too many taken */
 };
 
 void panic(uint64_t code, const char *fmt, ...) NORETURN PRINTF(2, 3);

@@ -3,6 +3,7 @@
 #include "klib/spinlock.h"
 #include "klib/string.h"
 #include "mm/pagetable.h"
+#include "mm/poison.h"
 
 #define RANGES_MAX 600
 /* Frames whose entries share a page of the database; the database grows by as many frames at a time. */
@@ -82,18 +83,22 @@ static bool refill(void)
 paddr_t frame_alloc(void)
 {
     uint64_t number = 0;
+    bool used_before = false;
     spin_lock(&frames.lock);
     if (LIKELY(frames.free_count > this_cpu()->frame_floor)) {
         if (frames.free) {
             number = (uint64_t)(frames.free - (struct frame *)FRAMEDB_BASE);
             frames.free = frames.free->next;
             frames.free_count--;
+            used_before = true;
         } else if (frames.cursor < frames.cursor_end || refill()) {
             number = frames.cursor++;
             frames.free_count--;
         }
     }
     spin_unlock(&frames.lock);
+    if (used_before)
+        poison_frame_taken(number << PAGE_SHIFT);
     if (number)
         *((struct frame *)FRAMEDB_BASE + number) = (struct frame){ 0 };
     return number << PAGE_SHIFT;
@@ -102,6 +107,7 @@ paddr_t frame_alloc(void)
 void frame_free(paddr_t p)
 {
     ASSERT(p && !(p & PAGE_MASK));
+    poison_frame_freed(p);
     spin_lock(&frames.lock);
     push_free(p >> PAGE_SHIFT);
     frames.free_count++;
@@ -122,6 +128,7 @@ void frame_list_free(struct frame_list *l)
 {
     if (!l->first)
         return;
+    poison_list_freed(l);
     spin_lock(&frames.lock);
     l->last->next = frames.free;
     frames.free = l->first;

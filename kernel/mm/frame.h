@@ -18,8 +18,11 @@ struct frame {
     uint16_t pins;       /* requests under way that use it for DMA */
     void *free;          /* heap: first free object */
     struct frame *next, *prev;
+#ifdef DEBUG
+    uint64_t used[2], guarded[2]; /* heap: a bit for each object (mm/poison.c) */
+#endif
 };
-_Static_assert(sizeof(struct frame) == 32, "128 entries fill a page");
+_Static_assert(PAGE_SIZE % sizeof(struct frame) == 0, "entries fill a page");
 
 static inline void *phys_to_virt(paddr_t p)
 {

@@ -4,6 +4,7 @@
 #include "klib/spinlock.h"
 #include "klib/string.h"
 #include "mm/frame.h"
+#include "mm/poison.h"
 
 static const uint16_t sizes[] = { 16,  32,  48,  64,   96,   128,  192, 256,
                                   384, 512, 672, 1024, 1360, 2048, 4096 };
@@ -43,6 +44,7 @@ static struct frame *new_slab(unsigned class)
     char *page = phys_to_virt(p);
     f->size_class = (uint16_t)class;
     f->free = NULL;
+    poison_slab(p);
     for (unsigned at = (PAGE_SIZE / sizes[class]) * sizes[class]; at > 0; at -= sizes[class]) {
         void **o = (void **)(page + at - sizes[class]);
         *o = f->free;
@@ -56,7 +58,7 @@ void *kmalloc(size_t n)
 {
     unsigned class = 0;
     ASSERT(n > 0 && n <= PAGE_SIZE);
-    while (sizes[class] < n)
+    while (sizes[class] < poison_room(n))
         class ++;
     spin_lock(&heap.lock);
     struct frame *f = heap.partial[class];
@@ -69,6 +71,7 @@ void *kmalloc(size_t n)
         f->users++;
         if (!f->free)
             unlink_partial(f);
+        poison_object_taken(&(struct heap_object){ f, o, sizes[class] }, n);
     }
     spin_unlock(&heap.lock);
     return o;
@@ -91,6 +94,7 @@ void kfree(void *p)
     spin_lock(&heap.lock);
     bool was_full = !f->free;
     ASSERT(f->users > 0);
+    poison_object_freed(&(struct heap_object){ f, p, sizes[f->size_class] });
     *(void **)p = f->free;
     f->free = p;
     f->users--;

@@ -56,9 +56,23 @@ struct watch {
 
 void object_init(struct object *o, uint32_t type, const struct object_ops *ops);
 
+/* Far more than there can be: a count above it was dropped below 0, or read from freed memory. */
+#define OBJECT_COUNT_MAX (1u << 30)
+
+static inline void object_check_count(const struct object *o, uint32_t count)
+{
+#ifdef DEBUG
+    if (count == 0 || count > OBJECT_COUNT_MAX)
+        panic(PANIC_REFERENCES, "object %p of type %u: a count is 0x%x", (const void *)o, o->type,
+              count);
+#else
+    (void)o, (void)count;
+#endif
+}
+
 static inline void object_get(struct object *o)
 {
-    __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+    object_check_count(o, __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED));
 }
 /* Drop a reference; may destroy. NULL is allowed. No spinlock is held. */
 void object_put(struct object *o);
