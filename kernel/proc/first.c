@@ -99,20 +99,21 @@ static void load_segment(struct process *p, const char *path, const char *image,
 
 static uintptr_t load(struct process *p, const char *path, const char *image, uint64_t size)
 {
-    const struct elf_header *h = (const void *)image;
-    if (size < sizeof *h || memcmp(h->ident, "\177ELF\2\1\1", 7) || h->type != ET_DYN ||
-        h->machine != EM_X86_64)
+    struct elf_header h; /* copied: files in an initrd are aligned to 4 bytes only */
+    memcpy(&h, image, min_u64(size, sizeof h));
+    if (size < sizeof h || memcmp(h.ident, "\177ELF\2\1\1", 7) || h.type != ET_DYN ||
+        h.machine != EM_X86_64)
         bad_program(path, "not a static-PIE ELF64 program for x86-64");
-    if (h->phentsize != sizeof(struct elf_segment) || h->phoff > size ||
-        h->phnum > (size - h->phoff) / sizeof(struct elf_segment))
+    if (h.phentsize != sizeof(struct elf_segment) || h.phoff > size ||
+        h.phnum > (size - h.phoff) / sizeof(struct elf_segment))
         bad_program(path, "bad program headers");
-    for (unsigned i = 0; i < h->phnum; i++) {
+    for (unsigned i = 0; i < h.phnum; i++) {
         struct elf_segment s;
-        memcpy(&s, image + h->phoff + i * sizeof s, sizeof s);
+        memcpy(&s, image + h.phoff + i * sizeof s, sizeof s);
         if (s.type == PT_LOAD && s.memsz)
             load_segment(p, path, image, size, &s);
     }
-    return LOAD_BASE + h->entry;
+    return LOAD_BASE + h.entry;
 }
 
 /* ---- its stack: System V layout, argv[0] only ---- */
