@@ -24,6 +24,8 @@ int bench_core_main(int argc, char **argv);
 #define CALL_MSG     64u
 #define HANDLE_MSG   256u
 #define CALL_TIMEOUT INT64_C(1000000000)
+#define BULK_SIZE    65536u
+#define BULK_N       64u
 
 /* The cheapest call that looks a handle up. */
 static void w_handle_call(void)
@@ -44,8 +46,10 @@ static void w_handle_call(void)
 
 /* ---- call and reply, as a program would use them that knows Rugo -------------------------------------- */
 
-/* The server of the two workloads below: gives every message back, closes handles that came with it. A
- * message of one byte is the end. */
+/* The server of the workloads below: gives every message back, closes handles that came with it, and fills
+ * a buffer that the caller offers BULK_N times. A message of one byte is the end. */
+static unsigned char bulk[BULK_SIZE];
+
 static void serve_calls(void)
 {
     struct ipc_msg *msg = ipc_buffer();
@@ -56,6 +60,10 @@ static void serve_calls(void)
         token = msg->token;
         if (msg->nhandles > 0)
             (void)sys_handle_close(msg->handles[0]);
+        for (uint32_t i = 0; msg->out_len > 0 && i < BULK_N; i++) {
+            if (sys_msg_write(ep, token, 0, bulk, msg->out_len) != BULK_SIZE)
+                p_die("msg_write");
+        }
         msg->nhandles = 0;
     }
     (void)sys_ipc_reply(ep, msg->token);
@@ -72,14 +80,29 @@ static void call(handle_t session, uint32_t len, handle_t h, int64_t timeout)
         p_die("ipc_call");
 }
 
-static void w_call(const char *name, uint32_t len, handle_t h, int64_t timeout)
+static handle_t calls_begin(handle_t *session)
 {
-    handle_t ep, session, peer;
+    handle_t ep, peer;
 
-    channel_make(&ep, &session);
+    channel_make(&ep, session);
     peer = peer_spawn("calls", 0, ep);
     (void)sys_handle_close(ep);
     memset(ipc_buffer(), 0, sizeof(struct ipc_msg));
+    return peer;
+}
+
+static void calls_end(handle_t session, handle_t peer)
+{
+    call(session, 1, HANDLE_NONE, TIMEOUT_NEVER);
+    peer_wait(peer);
+    (void)sys_handle_close(session);
+    bench_flush();
+}
+
+static void w_call(const char *name, uint32_t len, handle_t h, int64_t timeout)
+{
+    handle_t session, peer = calls_begin(&session);
+
     BATCH_LOOP {
         uint64_t t0 = p_now();
 
@@ -89,10 +112,7 @@ static void w_call(const char *name, uint32_t len, handle_t h, int64_t timeout)
         if (b)
             bench_emit(name, bench_per(dt, IPC_N), "ns", IPC_N);
     }
-    call(session, 1, HANDLE_NONE, TIMEOUT_NEVER);
-    peer_wait(peer);
-    (void)sys_handle_close(session);
-    bench_flush();
+    calls_end(session, peer);
 }
 
 static void w_call_plain(void)
@@ -106,6 +126,26 @@ static void w_call_handle(void)
 
     w_call("ipc_call_256_handle", HANDLE_MSG, object, CALL_TIMEOUT);
     (void)sys_handle_close(object);
+}
+
+/* What the server copies straight into the caller's memory. */
+static void w_call_bulk(void)
+{
+    handle_t session, peer = calls_begin(&session);
+
+    BATCH_LOOP {
+        uint64_t t0 = p_now();
+
+        ipc_buffer()->out_addr = (uintptr_t)bulk;
+        ipc_buffer()->out_len = BULK_SIZE;
+        call(session, CALL_MSG, HANDLE_NONE, TIMEOUT_NEVER);
+        uint64_t dt = p_now() - t0;
+        if (b)
+            bench_emit("ipc_bulk_write_kib", bench_per(dt, BULK_N * (BULK_SIZE / 1024)), "ns",
+                       BULK_N * (BULK_SIZE / 1024));
+    }
+    ipc_buffer()->out_len = 0;
+    calls_end(session, peer);
 }
 
 /* ---- starting programs without the file server ---------------------------------------------------------- */
@@ -176,6 +216,7 @@ static const struct {
     { "link", w_link },
     { "call", w_call_plain },
     { "call_handle", w_call_handle },
+    { "call_bulk", w_call_bulk },
     { "fault", w_fault },
     { "map", w_vm_pair },
     { "spawn_mapped", w_spawn_mapped },

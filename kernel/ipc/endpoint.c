@@ -15,20 +15,29 @@ _Static_assert(sizeof(struct send_item) + IPC_DATA_MAX <= PAGE_SIZE, "kmalloc gi
 
 /* Sessions ended with the endpoint locked once: bounds the time that interrupts are off. */
 #define END_AT_ONCE 16
+/* Killed callers that a session has the server answer; the tokens of more are void at once. */
+#define GHOSTS_MAX 64u
 
 static uint64_t queued_messages; /* [a] */
-static uint64_t calls;           /* [a] ever made */
 
 uint64_t ipc_message_count(void)
 {
     return __atomic_load_n(&queued_messages, __ATOMIC_RELAXED);
 }
 
-/* Objects to let go of once no lock is held, linked through nothing: a handful is all one step can free. */
+/* What to let go of once no lock is held. */
 struct trash {
-    struct send_item *sends; /* linked by item.node.next */
+    struct list sends;    /* struct send_item.item.node */
     struct list sessions; /* struct session.closed.node, each with a reference to drop */
+    struct list ghosts;   /* struct msg_slot.node */
 };
+
+static void trash_init(struct trash *t)
+{
+    list_init(&t->sends);
+    list_init(&t->sessions);
+    list_init(&t->ghosts);
+}
 
 /* ---- queueing ---- */
 
@@ -64,12 +73,45 @@ static void send_free(struct send_item *m)
     kfree(m);
 }
 
-/* End the call of a slot with a result and wake its caller. */
-static void finish_call(struct msg_slot *s, int result)
+/* The server has the call of a slot. */
+static void begin_service(struct endpoint *ep, struct msg_slot *s)
+{
+    s->state = CALL_RECEIVED;
+    list_add_tail(&ep->received, &s->node);
+    __atomic_store_n(&s->cell->ep, ep, __ATOMIC_RELEASE);
+}
+
+/* The server has nothing to do with the call any more. */
+static void end_service(struct msg_slot *s)
 {
     list_del(&s->node);
+    __atomic_store_n(&s->cell->ep, NULL, __ATOMIC_RELEASE);
     if (!list_empty(&s->item.node))
         dequeue(s->ep, &s->item);
+}
+
+static void bury(struct msg_slot *ghost, struct trash *trash)
+{
+    end_service(ghost);
+    list_del(&ghost->ghost_node);
+    ghost->session->ghost_count--;
+    list_add_tail(&trash->ghosts, &ghost->node);
+}
+
+static void bury_all(struct session *s, struct trash *trash)
+{
+    LIST_FOR (n, &s->ghosts)
+        bury(LIST_ENTRY(n, struct msg_slot, ghost_node), trash);
+}
+
+/* End the call of a slot with a result and wake its caller, if there still is one. */
+static void finish_call(struct msg_slot *s, int result, struct trash *trash)
+{
+    if (!s->thread) {
+        bury(s, trash);
+        return;
+    }
+    end_service(s);
     s->state = CALL_DONE;
     s->result = result;
     (void)wait_wake_one(&s->caller, 0);
@@ -95,12 +137,12 @@ static void revoke(struct session *s, struct trash *trash)
         if (item->kind == ITEM_SEND) {
             struct send_item *m = CONTAINER(item, struct send_item, item);
             dequeue(ep, item);
-            m->item.node.next = trash->sends ? &trash->sends->item.node : NULL;
-            trash->sends = m;
+            list_add_tail(&trash->sends, &m->item.node);
         } else {
-            finish_call(CONTAINER(item, struct msg_slot, item), -EPIPE);
+            finish_call(CONTAINER(item, struct msg_slot, item), -EPIPE, trash);
         }
     }
+    bury_all(s, trash);
     if (!list_empty(&s->closed.node))
         dequeue(ep, &s->closed);
     list_add_tail(&trash->sessions, &s->closed.node);
@@ -110,12 +152,15 @@ static void revoke(struct session *s, struct trash *trash)
 
 static void empty_trash(struct trash *t)
 {
-    for (struct send_item *m; (m = t->sends);) {
-        struct list *next = m->item.node.next;
-        t->sends = next ? CONTAINER(next, struct send_item, item.node) : NULL;
-        send_free(m);
+    struct list *n;
+    while ((n = list_pop(&t->sends)))
+        send_free(CONTAINER(n, struct send_item, item.node));
+    while ((n = list_pop(&t->ghosts))) {
+        struct msg_slot *ghost = LIST_ENTRY(n, struct msg_slot, node);
+        object_put(&ghost->session->obj);
+        msg_slot_forget(ghost);
     }
-    for (struct list *n; (n = list_pop(&t->sessions));)
+    while ((n = list_pop(&t->sessions)))
         object_put(&CONTAINER(n, struct session, closed.node)->obj);
 }
 
@@ -130,8 +175,9 @@ static struct session *session_from(struct tree_node *n)
  */
 static bool end_some(struct endpoint *ep, bool all, uint64_t *from, uint64_t to)
 {
-    struct trash trash = { .sessions = LIST_INIT(trash.sessions) };
+    struct trash trash;
     unsigned left = END_AT_ONCE;
+    trash_init(&trash);
     spin_lock(&ep->lock);
     struct tree_node *n = tree_floor(&ep->sessions, *from), *next;
     n = n ? tree_next(n) : tree_first(&ep->sessions);
@@ -152,14 +198,17 @@ static bool end_some(struct endpoint *ep, bool all, uint64_t *from, uint64_t to)
 static void end_incarnation(struct endpoint *ep, bool all)
 {
     uint64_t from = 0;
+    struct trash trash;
+    trash_init(&trash);
     spin_lock(&ep->lock);
     uint64_t to = ep->next_id;
     ep->dead |= all;
     LIST_FOR (n, &ep->received)
-        finish_call(CONTAINER(n, struct msg_slot, node), -ECONNRESET);
+        finish_call(CONTAINER(n, struct msg_slot, node), -ECONNRESET, &trash);
     if (all)
         wait_wake_all(&ep->receivers, -EPIPE);
     spin_unlock(&ep->lock);
+    empty_trash(&trash);
     while (end_some(ep, all, &from, to))
         ;
 }
@@ -222,6 +271,7 @@ struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep)
     s->keep = keep;
     s->revoked = true; /* until session_open */
     list_init(&s->items);
+    list_init(&s->ghosts);
     item_init(&s->closed, ITEM_CLOSED);
     wait_queue_init(&s->senders);
     return s;
@@ -255,7 +305,8 @@ status_t session_signal(struct endpoint *ep, uint64_t id, uint32_t clear, uint32
 
 status_t session_revoke(struct endpoint *ep, uint64_t id)
 {
-    struct trash trash = { .sessions = LIST_INIT(trash.sessions) };
+    struct trash trash;
+    trash_init(&trash);
     spin_lock(&ep->lock);
     struct session *s = session_from(tree_find(&ep->sessions, id));
     if (s)
@@ -328,7 +379,7 @@ status_t endpoint_send(struct session *s, bool wait)
         send_free(m);
         return st;
     }
-    /* A one-way message can't hold its handles' numbers until delivery: moved ones close here and now. */
+    /* Nothing takes it back from here on, and nobody would tell its sender of its delivery: moved handles are the message's. */
     for (uint32_t i = 0; i < cargo.nhandles; i++)
         if (cargo.move >> i & 1)
             handle_close_if(&process_current()->handles, cargo.source[i], cargo.grants[i].obj);
@@ -337,28 +388,61 @@ status_t endpoint_send(struct session *s, bool wait)
 
 /* ---- calling ---- */
 
-/* Sleep until the call is done; a time-out withdraws or cancels it, a kill leaves it. The endpoint is locked. */
+/* Tell the server, once, that the caller wants its answer now. */
+static void cancel(struct endpoint *ep, struct msg_slot *s)
+{
+    if (s->item.kind == ITEM_CANCEL)
+        return;
+    s->item.kind = ITEM_CANCEL;
+    enqueue(ep, &s->item);
+}
+
+/*
+ * Sleep until the call is done. What ends the wait sooner withdraws a call that was not received and cancels one that
+ * was; then only a kill ends it (-EINTR with the state CALL_RECEIVED). The endpoint is locked.
+ */
 static int await_answer(struct endpoint *ep, struct msg_slot *s, uint64_t deadline)
 {
+    uint32_t heed = WORK_KILL | WORK_UPCALL;
     while (s->state != CALL_DONE) {
-        int st = wait_sleep(&s->caller, &ep->lock, deadline);
+        int st = wait_sleep_heeding(&s->caller, &ep->lock, deadline, heed);
         if (s->state == CALL_DONE || st == 0)
             continue;
         if (s->state == CALL_QUEUED) {
             dequeue(ep, &s->item);
             return st;
         }
-        if (st == -EINTR) { /* to be killed: the token means nothing any more */
-            list_del(&s->node);
-            if (!list_empty(&s->item.node))
-                dequeue(ep, &s->item);
-            return st;
-        }
-        s->item.kind = ITEM_CANCEL;
-        enqueue(ep, &s->item);
+        cancel(ep, s);
+        if (thread_killed(s->thread))
+            return -EINTR;
         deadline = WAIT_FOREVER;
+        heed = WORK_KILL;
     }
     return s->result;
+}
+
+/* The server may be copying to or from memory of the caller, who must not go on meanwhile. The endpoint is locked. */
+static void await_copies(struct endpoint *ep, struct msg_slot *s)
+{
+    while (s->copying)
+        (void)wait_sleep_heeding(&s->caller, &ep->lock, WAIT_FOREVER, 0);
+}
+
+/*
+ * The calling thread is killed in its call, which was received: leave the slot to the server. Returns what to let go of
+ * with no lock held, NULL: nothing; the thread keeps its slot then, and the token is void.
+ */
+static struct shm *leave_call(struct msg_slot *s)
+{
+    if (s->session->ghost_count == GHOSTS_MAX) {
+        end_service(s);
+        s->state = CALL_DONE;
+        return NULL;
+    }
+    object_get(&s->session->obj);
+    s->session->ghost_count++;
+    list_add_tail(&s->session->ghosts, &s->ghost_node);
+    return msg_slot_leave(s);
 }
 
 /* Put what an answer brought into the calling thread's buffer and table. */
@@ -387,12 +471,13 @@ status_t endpoint_call(struct session *session, int64_t timeout)
     s->out_addr = s->buf->out_addr;
     s->out_len = s->buf->out_len;
     uint64_t deadline = deadline_from(timeout);
+    struct shm *left = NULL;
     CPU_COUNT(ipc_calls);
     spin_lock(&ep->lock);
     if (session->revoked) {
         st = -EPIPE;
     } else {
-        s->generation = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+        s->generation++;
         s->session = session;
         s->ep = ep;
         s->item.kind = ITEM_CALL;
@@ -400,12 +485,21 @@ status_t endpoint_call(struct session *session, int64_t timeout)
         list_add_tail(&session->items, &s->item.session_node);
         enqueue(ep, &s->item);
         st = await_answer(ep, s, deadline);
+        await_copies(ep, s);
+        if (s->state == CALL_RECEIVED)
+            left = leave_call(s);
+        else if (s->state == CALL_DONE)
+            st = s->result;
     }
-    s->state = CALL_IDLE;
-    s->ep = NULL;
-    s->session = NULL;
+    if (!left) {
+        s->state = CALL_IDLE;
+        s->ep = NULL;
+        s->session = NULL;
+    }
     spin_unlock(&ep->lock);
-    if (st != OK)
+    if (left)
+        object_put(&left->obj);
+    else if (st != OK)
         cargo_drop(&s->cargo);
     else
         deliver_handles(&s->cargo, s->buf);
@@ -432,8 +526,7 @@ static void fill(struct ipc_msg *buf, uint32_t type, const struct session *s, ui
 struct delivery {
     struct ipc_cargo cargo;
     struct process *sender; /* of a call with moved handles; holds a reference */
-    struct send_item *send;
-    struct session *closed;
+    struct trash trash;
 };
 
 static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *buf,
@@ -443,8 +536,7 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
         fill(buf, IPC_CANCEL, s->session, msg_token(s), 0);
         return;
     }
-    s->state = CALL_RECEIVED;
-    list_add_tail(&ep->received, &s->node);
+    begin_service(ep, s);
     fill(buf, IPC_CALL, s->session, msg_token(s), s->cargo.len);
     buf->in_len = s->in_len;
     buf->out_len = s->out_len;
@@ -465,9 +557,19 @@ static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery 
         d->cargo = *m->cargo;
         m->cargo->nhandles = 0;
     }
-    d->send = m;
+    list_add_tail(&d->trash.sends, &m->item.node);
     m->session->queued--;
     (void)wait_wake_one(&m->session->senders, 0);
+}
+
+/* The last event of the badge: nobody waits for an answer to it any more. */
+static void take_closed(struct session *s, struct ipc_msg *buf, struct delivery *d)
+{
+    s->revoked = true;
+    tree_remove(&s->ep->sessions, &s->node);
+    bury_all(s, &d->trash);
+    list_add_tail(&d->trash.sessions, &s->closed.node);
+    fill(buf, IPC_CLOSED, s, 0, 0);
 }
 
 static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf,
@@ -478,12 +580,7 @@ static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf
     case ITEM_CALL:
     case ITEM_CANCEL: take_call(ep, CONTAINER(item, struct msg_slot, item), buf, d); break;
     case ITEM_SEND: take_send(CONTAINER(item, struct send_item, item), buf, d); break;
-    case ITEM_CLOSED:
-        d->closed = CONTAINER(item, struct session, closed);
-        d->closed->revoked = true;
-        tree_remove(&ep->sessions, &d->closed->node);
-        fill(buf, IPC_CLOSED, d->closed, 0, 0);
-        break;
+    case ITEM_CLOSED: take_closed(CONTAINER(item, struct session, closed), buf, d); break;
     }
 }
 
@@ -496,18 +593,18 @@ static void finish_delivery(struct delivery *d, struct ipc_msg *buf)
     if (d->sender)
         object_put(&d->sender->obj);
     deliver_handles(&d->cargo, buf);
-    if (d->send)
-        send_free(d->send);
-    if (d->closed)
-        object_put(&d->closed->obj);
+    empty_trash(&d->trash);
 }
 
 status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout)
 {
     struct msg_slot *own = current_thread()->msg;
-    struct delivery d = { 0 };
+    struct delivery d;
     if (!own)
         return -ENOBUFS;
+    d.cargo.nhandles = 0;
+    d.sender = NULL;
+    trash_init(&d.trash);
     uint64_t deadline = deadline_from(timeout);
     spin_lock(&ep->lock);
     while (list_empty(&ep->queue)) {
@@ -538,16 +635,21 @@ status_t endpoint_reply(struct endpoint *ep, uint64_t token)
     if (st != OK)
         return st;
     memcpy(moved, cargo.grants, sizeof moved); /* only compared with, after they are gone */
+    struct trash trash;
+    trash_init(&trash);
     spin_lock(&ep->lock);
     struct msg_slot *s = msg_slot_received(ep, token);
-    if (s) {
+    bool heard = s && s->thread;
+    if (heard) {
         s->buf->len = cargo.len;
         memcpy(s->buf->data, own->buf->data, cargo.len);
         s->cargo = cargo;
-        finish_call(s, OK);
     }
+    if (s)
+        finish_call(s, OK, &trash);
     spin_unlock(&ep->lock);
-    if (!s) {
+    empty_trash(&trash);
+    if (!heard) {
         cargo_drop(&cargo);
         return -ESRCH;
     }
@@ -557,59 +659,94 @@ status_t endpoint_reply(struct endpoint *ep, uint64_t token)
     return OK;
 }
 
-/* One piece within a page's size: bounce is kernel memory of a page. */
-static status_t bulk_piece(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr,
-                           size_t *n, bool to_caller, void *bounce)
+/* ---- bulk data ---- */
+
+/* Whether the caller still waits for what is copied. */
+static bool still_served(const struct msg_slot *s)
+{
+    return __atomic_load_n(&s->state, __ATOMIC_RELAXED) == CALL_RECEIVED &&
+           !thread_killed(s->thread);
+}
+
+/* A page that has to be made for it comes out of the caller's share of memory, not of the server's. */
+static status_t pin_callers(const struct msg_slot *s, uintptr_t va, uint32_t access,
+                            struct vm_pin *pin)
+{
+    uint64_t flags = irq_save();
+    uint64_t floor = this_cpu()->frame_floor;
+    this_cpu()->frame_floor = s->thread->frame_floor;
+    status_t st = vm_pin(s->thread->aspace, va, access, pin);
+    this_cpu()->frame_floor = floor;
+    irq_restore(flags);
+    return st;
+}
+
+/* Copy what lies within a page of the caller's. */
+static status_t bulk_piece(const struct msg_slot *s, uintptr_t theirs, uintptr_t ours, size_t n,
+                           bool to_caller)
+{
+    struct vm_pin pin;
+    if (!still_served(s))
+        return -ESRCH;
+    if (pin_callers(s, theirs, to_caller ? VM_WRITE : VM_READ, &pin) != OK)
+        return -EREMOTEIO;
+    status_t st = to_caller ? copy_from_user(pin.at, (struct user_in){ ours }, n)
+                            : copy_to_user((struct user_out){ ours }, pin.at, n);
+    vm_unpin(&pin);
+    return st;
+}
+
+static status_t bulk_copy(const struct msg_slot *s, uintptr_t theirs, uintptr_t ours, size_t n,
+                          bool to_caller)
 {
     status_t st = OK;
-    if (to_caller && (st = copy_from_user(bounce, (struct user_in){ addr }, *n)) != OK)
-        return st;
+    if (n && !user_range_ok(theirs, n))
+        return -EREMOTEIO;
+    while (n && st == OK) {
+        size_t piece = min_u64(n, PAGE_SIZE - (theirs & PAGE_MASK));
+        st = bulk_piece(s, theirs, ours, piece, to_caller);
+        theirs += piece;
+        ours += piece;
+        n -= piece;
+    }
+    return st;
+}
+
+/* The caller of token, who stays in the call until bulk_end, or NULL. */
+static struct msg_slot *bulk_begin(struct endpoint *ep, uint64_t token)
+{
     spin_lock(&ep->lock);
     struct msg_slot *s = msg_slot_received(ep, token);
-    if (!s) {
-        st = -ESRCH;
-    } else {
-        uint64_t size = to_caller ? s->out_len : s->in_len,
-                 base = to_caller ? s->out_addr : s->in_addr;
-        *n = offset < size ? min_u64(*n, size - offset) : 0;
-        struct aspace *as = s->thread->aspace;
-        uint64_t floor = this_cpu()->frame_floor;
-        this_cpu()->frame_floor =
-            s->thread->frame_floor; /* pages of the caller come out of the caller's share */
-        if (*n && __builtin_add_overflow(base, offset, &base))
-            st = -EREMOTEIO;
-        else if (*n)
-            st = to_caller ? vm_write_foreign(as, base, bounce, *n, false)
-                           : vm_read_foreign(as, base, bounce, *n);
-        this_cpu()->frame_floor = floor;
-        if (st != OK)
-            st = -EREMOTEIO;
-    }
+    if (s && s->thread && still_served(s))
+        s->copying++;
+    else
+        s = NULL;
     spin_unlock(&ep->lock);
-    if (st == OK && !to_caller)
-        st = copy_to_user((struct user_out){ addr }, bounce, *n);
-    return st;
+    return s;
+}
+
+static void bulk_end(struct endpoint *ep, struct msg_slot *s)
+{
+    spin_lock(&ep->lock);
+    if (--s->copying == 0 && !still_served(s))
+        (void)wait_wake_one(&s->caller, 0);
+    spin_unlock(&ep->lock);
 }
 
 int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uintptr_t addr,
                       size_t len, bool to_caller)
 {
-    size_t done = 0;
-    status_t st = OK;
     if (!user_range_ok(addr, len))
         return len ? -EFAULT : 0;
-    void *bounce = kmalloc(PAGE_SIZE);
-    if (!bounce)
-        return -ENOMEM;
-    do {
-        size_t want = min_u64(len - done, PAGE_SIZE), n = want;
-        st = bulk_piece(ep, token, offset + done, addr + done, &n, to_caller, bounce);
-        if (st != OK)
-            break;
-        done += n;
-        if (n < want)
-            break;
-    } while (done < len);
-    kfree(bounce);
-    return st == OK ? (int64_t)done : st;
+    struct msg_slot *s = bulk_begin(ep, token);
+    if (!s)
+        return -ESRCH;
+    uint64_t size = to_caller ? s->out_len : s->in_len;
+    uint64_t base = to_caller ? s->out_addr : s->in_addr;
+    uint64_t n = offset < size ? min_u64(len, size - offset) : 0;
+    status_t st = n && __builtin_add_overflow(base, offset, &base)
+                      ? -EREMOTEIO
+                      : bulk_copy(s, base, addr, n, to_caller);
+    bulk_end(ep, s);
+    return st == OK ? (int64_t)n : st;
 }

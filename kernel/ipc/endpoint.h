@@ -10,6 +10,7 @@
  *
  * A call queues the calling thread's slot itself and allocates nothing. A token is the slot's number and the
  * generation of its call; only who receives on the endpoint that got the call can use it, and only once.
+ * Bulk data goes straight between the two address spaces: the caller's page is pinned, and the copy made in the server's.
  * All state of an endpoint, its sessions and the calls in it is guarded by endpoint->lock.
  *
  * References: a session holds its endpoint; the endpoint's tree holds each session until its closing was told to
@@ -50,7 +51,10 @@ struct session {
     uint32_t queued;             /* [e] one-way messages waiting */
     struct wait_queue senders;   /* [e] waiting for credit */
     struct list items;           /* [e] struct ipc_item.session_node */
-    struct ipc_item closed;      /* [e] the last notice */
+    struct list
+        ghosts; /* [e] struct msg_slot.ghost_node: received calls whose callers were killed */
+    uint32_t ghost_count; /* [e] */
+    struct ipc_item closed; /* [e] the last notice */
 };
 
 /* A message on its way: what was read, once, from the sender's buffer. */
@@ -62,22 +66,38 @@ struct ipc_cargo {
 
 enum call_state { CALL_IDLE, CALL_QUEUED, CALL_RECEIVED, CALL_DONE };
 
-/* A thread's message buffer and the call it is in. */
+/* What the kernel keeps under a slot's number, for good (msg.c). */
+struct slot_cell {
+    struct msg_slot *slot; /* [slots lock], and the endpoint's while ep is set */
+    union {
+        struct endpoint *ep; /* [e] of a slot whose call is received there; else NULL */
+        uint64_t next_generation; /* [slots lock] slot NULL: for the next one with that number */
+    };
+};
+
+/*
+ * A thread's message buffer and the call it is in. When a thread is killed in a call that was received, its slot stays
+ * for the server, which must still answer: a ghost, without thread and buffer.
+ */
 struct msg_slot {
-    struct ipc_msg *buf;         /* [I] kernel address of the page */
-    uintptr_t user_addr;         /* [I] */
-    struct shm *page;            /* [I] holds a reference */
-    struct thread *thread;       /* [I] the owner */
-    uint32_t index;              /* [I] in the table of slots */
-    uint64_t generation;         /* [e] of the call under way; no two calls have the same */
-    enum call_state state;       /* [e] of ep */
-    struct endpoint *ep;         /* [e] while in a call; the session's */
-    struct session *session;     /* caller's reference for the time of the call */
-    struct ipc_item item;        /* [e] the call, then its cancellation */
-    struct list node;            /* [e] endpoint->received */
-    struct wait_queue caller;    /* [e] */
-    int result;                  /* [e] when CALL_DONE */
-    struct ipc_cargo cargo;      /* request, then answer */
+    struct ipc_msg *buf; /* [I] kernel address of the page */
+    uintptr_t user_addr; /* [I] */
+    struct shm *page; /* [I] holds a reference */
+    struct thread *thread; /* [e] the owner; NULL: a ghost */
+    struct slot_cell *cell; /* [I] */
+    uint32_t index; /* [I] number of the cell */
+    uint64_t
+        generation; /* [e] of the call under way; no two calls under one number have the same */
+    uint32_t state;              /* [e] of ep: enum call_state */
+    struct endpoint *ep; /* [e] while in a call; the session's */
+    struct session *session; /* caller's reference for the time of the call; a ghost's own */
+    struct ipc_item item; /* [e] the call, then its cancellation */
+    struct list node; /* [e] endpoint->received */
+    struct list ghost_node; /* [e] session->ghosts */
+    struct wait_queue caller; /* [e] */
+    uint32_t copying; /* [e] bulk copies under way: the caller stays in its call meanwhile */
+    int result; /* [e] when CALL_DONE */
+    struct ipc_cargo cargo; /* request, then answer */
     uint64_t in_addr, in_len, out_addr, out_len; /* [e] bulk buffers of the caller */
 };
 
@@ -119,6 +139,10 @@ status_t msg_slot_make(uintptr_t *user_addr) MUST_CHECK;
 #define MSG_INDEX_BITS 20
 /* The slot whose call, received on ep (locked) and not answered yet, has that token; or NULL. */
 struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token);
+/* Part a slot from its thread, the calling one, which is to be killed. Returns the page to let go of. */
+struct shm *msg_slot_leave(struct msg_slot *s) MUST_CHECK;
+/* Free a ghost that nothing refers to any more. */
+void msg_slot_forget(struct msg_slot *s);
 static inline uint64_t msg_token(const struct msg_slot *s)
 {
     return s->generation << MSG_INDEX_BITS | s->index;

@@ -34,7 +34,7 @@ void session_describe(struct object *o, struct object_facts *f)
 
 static bool is_call_of(const struct msg_slot *slot, const struct session *s, uint64_t thread)
 {
-    return slot->session == s && slot->thread->id == thread;
+    return slot->session == s && slot->thread && slot->thread->id == thread;
 }
 
 uint32_t session_call_place(struct session *s, uint64_t thread)

@@ -6,52 +6,72 @@
 
 #define SLOTS_MAX \
     (1u << MSG_INDEX_BITS) /* more than threads fit into memory: nobody can use them up */
-#define SLOTS_CHUNK 512u /* pointers in a page */
+#define SLOTS_CHUNK (PAGE_SIZE / sizeof(struct slot_cell)) /* cells in a page */
 
 static struct {
     struct spinlock lock;
-    struct msg_slot **chunks[SLOTS_MAX / SLOTS_CHUNK]; /* [lock] */
+    struct slot_cell *chunks[SLOTS_MAX / SLOTS_CHUNK]; /* [a] set once, with the lock held */
     uint32_t free_hint;                                /* [lock] no free number below it */
 } slots = { .lock = SPINLOCK_INIT(RANK_WAITQ) };
 
-static struct msg_slot **slot_cell(uint32_t index)
+/* The cell of a number, or NULL. */
+static struct slot_cell *cell_of(uint32_t index)
 {
-    return &slots.chunks[index / SLOTS_CHUNK][index % SLOTS_CHUNK];
+    struct slot_cell *chunk = __atomic_load_n(&slots.chunks[index / SLOTS_CHUNK], __ATOMIC_ACQUIRE);
+    return chunk ? &chunk[index % SLOTS_CHUNK] : NULL;
+}
+
+/* The cell of a number, made if missing; NULL: out of memory. The lock is held. */
+static struct slot_cell *cell_make(uint32_t index)
+{
+    struct slot_cell **chunk = &slots.chunks[index / SLOTS_CHUNK];
+    if (!*chunk)
+        __atomic_store_n(chunk, kzalloc(PAGE_SIZE), __ATOMIC_RELEASE);
+    return cell_of(index);
 }
 
 /* Give s a number; index 0 is never used, so that no token is 0. */
 static status_t number_slot(struct msg_slot *s)
 {
-    status_t st = -ENOMEM;
+    struct slot_cell *cell = NULL;
     spin_lock(&slots.lock);
-    for (uint32_t i = slots.free_hint ? slots.free_hint : 1; i < SLOTS_MAX; i++) {
-        struct msg_slot ***chunk = &slots.chunks[i / SLOTS_CHUNK];
-        if (!*chunk && !(*chunk = kzalloc(PAGE_SIZE)))
-            break;
-        if (*slot_cell(i))
-            continue;
-        *slot_cell(i) = s;
+    uint32_t i = slots.free_hint ? slots.free_hint : 1;
+    while (i < SLOTS_MAX && (cell = cell_make(i)) && cell->slot)
+        i++;
+    bool found = i < SLOTS_MAX && cell;
+    if (found) {
         s->index = i;
+        s->cell = cell;
+        s->generation = cell->next_generation;
+        cell->ep = NULL;
+        cell->slot = s;
         slots.free_hint = i + 1;
-        st = OK;
-        break;
     }
     spin_unlock(&slots.lock);
-    return st;
+    return found ? OK : -ENOMEM;
 }
 
+static void unnumber_slot(struct msg_slot *s)
+{
+    spin_lock(&slots.lock);
+    s->cell->slot = NULL;
+    s->cell->next_generation = s->generation;
+    if (s->index < slots.free_hint)
+        slots.free_hint = s->index;
+    spin_unlock(&slots.lock);
+}
+
+/*
+ * A cell names ep only while its slot's call is being served there, and that changes only with ep locked. A generation,
+ * which may stand in the same place, is no kernel address.
+ */
 struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
 {
-    uint32_t index = token & (SLOTS_MAX - 1);
     ASSERT(spin_held(&ep->lock));
-    spin_lock(&slots.lock);
-    struct msg_slot *s = slots.chunks[index / SLOTS_CHUNK] ? *slot_cell(index) : NULL;
-    /* A slot in a call of this endpoint can't leave it while the endpoint is locked; any other is not looked into. */
-    if (s && (__atomic_load_n(&s->ep, __ATOMIC_RELAXED) != ep || s->state != CALL_RECEIVED ||
-              msg_token(s) != token))
-        s = NULL;
-    spin_unlock(&slots.lock);
-    return s;
+    struct slot_cell *cell = cell_of(token & (SLOTS_MAX - 1));
+    if (!cell || __atomic_load_n(&cell->ep, __ATOMIC_ACQUIRE) != ep)
+        return NULL;
+    return msg_token(cell->slot) == token ? cell->slot : NULL;
 }
 
 /* Free a slot of the calling thread that has no number, and its page. */
@@ -73,12 +93,24 @@ static void slot_destroy(struct thread *t)
     if (!s)
         return;
     t->msg = NULL;
-    spin_lock(&slots.lock);
-    *slot_cell(s->index) = NULL;
-    if (s->index < slots.free_hint)
-        slots.free_hint = s->index;
-    spin_unlock(&slots.lock);
+    unnumber_slot(s);
     slot_free(s);
+}
+
+struct shm *msg_slot_leave(struct msg_slot *s)
+{
+    struct shm *page = s->page;
+    s->thread->msg = NULL;
+    s->thread = NULL;
+    s->page = NULL;
+    s->buf = NULL;
+    return page;
+}
+
+void msg_slot_forget(struct msg_slot *s)
+{
+    unnumber_slot(s);
+    kfree(s);
 }
 
 void ipc_init(void)
@@ -100,6 +132,7 @@ status_t msg_slot_make(uintptr_t *user_addr)
     list_init(&s->item.node);
     list_init(&s->item.session_node);
     list_init(&s->node);
+    list_init(&s->ghost_node);
     wait_queue_init(&s->caller);
     s->page = shm_create(PAGE_SIZE);
     paddr_t frame = s->page ? shm_page(s->page, 0) : 0;

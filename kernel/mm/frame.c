@@ -8,6 +8,8 @@
 #define RANGES_MAX 600
 /* Frames whose entries share a page of the database; the database grows by as many frames at a time. */
 #define CHUNK (PAGE_SIZE / sizeof(struct frame))
+/* struct frame.users of a frame that was freed while pinned. */
+#define NO_OWNER UINT32_MAX
 
 static struct {
     struct spinlock lock;
@@ -29,13 +31,6 @@ void frame_add_range(paddr_t base, uint64_t length)
     frames.total += length >> PAGE_SHIFT;
     frames.free_count += length >> PAGE_SHIFT;
     spin_unlock(&frames.lock);
-}
-
-static void push_free(uint64_t number)
-{
-    struct frame *f = (struct frame *)FRAMEDB_BASE + number;
-    f->next = frames.free;
-    frames.free = f;
 }
 
 /* Source of frames for the database's own page tables; they have no entries themselves. */
@@ -104,13 +99,45 @@ paddr_t frame_alloc(void)
     return number << PAGE_SHIFT;
 }
 
+/* The owner is done with f; the lock is held. */
+static void give_up(struct frame *f)
+{
+    if (UNLIKELY(f->pins)) {
+        f->users = NO_OWNER;
+        return;
+    }
+    f->next = frames.free;
+    frames.free = f;
+    frames.free_count++;
+}
+
 void frame_free(paddr_t p)
 {
+    struct frame *f = frame_of(p);
     ASSERT(p && !(p & PAGE_MASK));
     poison_frame_freed(p);
     spin_lock(&frames.lock);
-    push_free(p >> PAGE_SHIFT);
-    frames.free_count++;
+    give_up(f);
+    spin_unlock(&frames.lock);
+}
+
+bool frame_pin(paddr_t p)
+{
+    struct frame *f = frame_of(p);
+    spin_lock(&frames.lock);
+    bool room = f->pins < UINT16_MAX;
+    f->pins += room;
+    spin_unlock(&frames.lock);
+    return room;
+}
+
+void frame_unpin(paddr_t p)
+{
+    struct frame *f = frame_of(p);
+    spin_lock(&frames.lock);
+    ASSERT(f->pins);
+    if (--f->pins == 0 && f->users == NO_OWNER)
+        give_up(f);
     spin_unlock(&frames.lock);
 }
 
@@ -122,6 +149,7 @@ void frame_list_add(struct frame_list *l, paddr_t p)
     if (!l->last)
         l->last = f;
     l->count++;
+    l->pinned |= __atomic_load_n(&f->pins, __ATOMIC_RELAXED) != 0;
 }
 
 void frame_list_free(struct frame_list *l)
@@ -130,9 +158,16 @@ void frame_list_free(struct frame_list *l)
         return;
     poison_list_freed(l);
     spin_lock(&frames.lock);
-    l->last->next = frames.free;
-    frames.free = l->first;
-    frames.free_count += l->count;
+    if (UNLIKELY(l->pinned)) {
+        for (struct frame *f = l->first, *next; f; f = next) {
+            next = f->next;
+            give_up(f);
+        }
+    } else {
+        l->last->next = frames.free;
+        frames.free = l->first;
+        frames.free_count += l->count;
+    }
     spin_unlock(&frames.lock);
     *l = (struct frame_list){ 0 };
 }

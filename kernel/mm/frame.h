@@ -15,7 +15,7 @@
 struct frame {
     uint32_t users;      /* free for the owner; the heap counts objects in use */
     uint16_t size_class; /* heap: index of the object size */
-    uint16_t pins;       /* requests under way that use it for DMA */
+    uint16_t pins;       /* [frame lock] copies and requests under way that use it */
     void *free;          /* heap: first free object */
     struct frame *next, *prev;
 #ifdef DEBUG
@@ -51,16 +51,24 @@ void frame_add_range(paddr_t base, uint64_t length);
 paddr_t frame_alloc(void);
 /* A frame of zeros, or 0. */
 paddr_t frame_alloc_zeroed(void);
+/* Once it is not pinned any more, if it is. */
 void frame_free(paddr_t p);
 /* Frames to be freed together; starts as all zero. */
 struct frame_list {
     struct frame *first, *last;
     uint32_t count;
+    bool pinned; /* some of them may be */
 };
-/* Put a frame that is in use on the list. */
+/* Put a frame that is in use on the list; nobody pins it any more. */
 void frame_list_add(struct frame_list *l, paddr_t p);
 /* Free them all; the list is empty then. */
 void frame_list_free(struct frame_list *l);
+/*
+ * Keep a frame that is in use from being used for anything else, whatever its owner does; paired with frame_unpin. False:
+ * it is pinned too often. Whoever pins sees to it that the owner doesn't free it just then (by the owner's lock).
+ */
+bool frame_pin(paddr_t p) MUST_CHECK;
+void frame_unpin(paddr_t p);
 /* Fill a frame with zeros. */
 void frame_zero(paddr_t p);
 

@@ -42,6 +42,11 @@ static inline uint64_t shm_size_of(const struct shm *s)
 {
     return s->pages << PAGE_SHIFT;
 }
+/* Whether its memory is none of the frame allocator's, and never freed. */
+static inline bool shm_is_static(const struct shm *s)
+{
+    return s->base;
+}
 /* Physical address of a page (index < pages), made if missing; 0 when memory is out. */
 static inline paddr_t shm_page(struct shm *s, uint64_t index)
 {

@@ -593,6 +593,33 @@ struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset)
     return s;
 }
 
+/* The page of r at va, with entry e; the address space is locked. */
+static status_t pin_frame(const struct region *r, uintptr_t va, pte_t e, struct vm_pin *pin)
+{
+    pin->frame = r->shm && shm_is_static(r->shm) ? 0 : e & PTE_ADDR;
+    pin->at = (char *)phys_to_virt(e & PTE_ADDR) + (va & PAGE_MASK);
+    return !pin->frame || frame_pin(pin->frame) ? OK : -ENOMEM;
+}
+
+status_t vm_pin(struct aspace *as, uintptr_t va, uint32_t access, struct vm_pin *pin)
+{
+    status_t st = -EFAULT;
+    spin_lock(&as->lock);
+    struct region *r = live_region_at(as, va);
+    if (r && (r->prot & access)) {
+        pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
+        st = e ? pin_frame(r, va, *e, pin) : -ENOMEM;
+    }
+    spin_unlock(&as->lock);
+    return st;
+}
+
+void vm_unpin(const struct vm_pin *pin)
+{
+    if (pin->frame)
+        frame_unpin(pin->frame);
+}
+
 static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bool write,
                         bool ignore_prot)
 {

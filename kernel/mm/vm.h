@@ -80,6 +80,17 @@ status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
  */
 struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset);
 
+/*
+ * Bring the page at va in for an access and keep its memory in place until vm_unpin, whatever becomes of the mapping.
+ * Errors as vm_fault. va lies in the user half. The caller keeps as from ending.
+ */
+struct vm_pin {
+    char *at; /* kernel address of the byte at va */
+    paddr_t frame; /* 0: memory that is never freed */
+};
+status_t vm_pin(struct aspace *as, uintptr_t va, uint32_t access, struct vm_pin *pin) MUST_CHECK;
+void vm_unpin(const struct vm_pin *pin);
+
 /* Copy between kernel memory and an address space that need not be current. -EFAULT: not mapped with that access. */
 status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n) MUST_CHECK;
 /* ignore_prot: write whatever the region's protection says (loaders). */

@@ -69,6 +69,7 @@ struct thread {
     struct list process_node;  /* [process] */
     struct list wait_node;     /* [owner of the wait queue] */
     int wait_result; /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
+    uint32_t wait_heed; /* [t] while asleep: WORK_ bits that end the sleep */
     struct timer wait_timer;
     uint64_t cpu_ns, started; /* time used, and clock_ns at the last switch to it or from it */
     void (*entry)(void *arg); /* kernel entry */
@@ -139,6 +140,9 @@ static inline void wait_queue_init(struct wait_queue *q)
  * Returns what the waker passed (0 and up or its errno), -ETIMEDOUT, or -EINTR when the thread is to be killed.
  */
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
+/* The same, but -EINTR comes only for work of the kinds `heed` (WORK_ bits), 0: for none. */
+int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
+                       uint32_t heed);
 /*
  * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.
  * The caller holds a reference or a lock that keeps t alive (being in a queue counts).

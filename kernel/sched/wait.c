@@ -4,12 +4,13 @@
 
 enum { STILL_ASLEEP = 1 };
 
-/* Become a sleeper, unless a kill came first. */
-static bool go_to_sleep(struct thread *t)
+/* Become a sleeper, unless work of the kinds `heed` came first. */
+static bool go_to_sleep(struct thread *t, uint32_t heed)
 {
     spin_lock(&t->lock);
-    bool sleep = !thread_killed(t);
+    bool sleep = !(__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & heed);
     if (sleep) {
+        t->wait_heed = heed;
         t->wait_result = STILL_ASLEEP;
         t->state = THREAD_BLOCKED;
     }
@@ -19,12 +20,18 @@ static bool go_to_sleep(struct thread *t)
 
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
 {
+    return wait_sleep_heeding(q, lock, deadline, WORK_KILL | WORK_UPCALL);
+}
+
+int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
+                       uint32_t heed)
+{
     struct thread *t = current_thread();
     ASSERT(spin_held(lock));
     if (deadline != WAIT_FOREVER && deadline <= clock_ns())
         return -ETIMEDOUT;
     list_add_tail(&q->threads, &t->wait_node);
-    if (!go_to_sleep(t)) {
+    if (!go_to_sleep(t, heed)) {
         list_del(&t->wait_node);
         return -EINTR;
     }
@@ -76,7 +83,8 @@ void thread_notify(struct thread *t, uint32_t bits)
 {
     spin_lock(&t->lock);
     __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
-    (void)end_sleep(t, -EINTR, false);
+    if (t->wait_heed & bits)
+        (void)end_sleep(t, -EINTR, false);
     spin_unlock(&t->lock);
 }
 
