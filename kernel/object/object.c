@@ -16,6 +16,7 @@ void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
     o->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     o->handles = 0;
     o->events = 0;
+    o->silent = false;
     o->orphaned = false;
     o->adopted = false;
     o->account = NULL;

@@ -39,6 +39,7 @@ struct object {
     uint64_t number;             /* [I] no two objects have the same; it opens nothing */
     uint32_t handles;            /* [a] handles in all processes, and in messages under way */
     uint32_t events;             /* [w] readiness that holds now */
+    bool silent;                 /* [I] ports refuse it: it will never have events */
     bool orphaned;               /* [a] in a list of orphans (proc/handle.c) */
     bool adopted;                /* [a] a session that a client pays for (account.h) */
     struct account *account;     /* [a] who pays for it; NULL: nobody yet, or the kernel */

@@ -57,11 +57,12 @@ int64_t sys_session_create(handle_t h, uint64_t badge, uint32_t flags, struct us
     status_t st = get_endpoint(h, flags & SESSION_KEEP ? RIGHT_OWN : RIGHT_RECV, &ep);
     if (st != OK)
         return st;
-    st = flags & ~SESSION_KEEP ? -EINVAL : user_probe_out(out, sizeof id);
+    st = flags & ~(SESSION_KEEP | SESSION_SILENT) ? -EINVAL : user_probe_out(out, sizeof id);
     struct session *s = st == OK ? session_create(ep, badge, flags & SESSION_KEEP) : NULL;
     object_put(&ep->obj);
     if (!s)
         return st == OK ? -ENOMEM : st;
+    s->obj.silent = flags & SESSION_SILENT;
     object_get(&s->obj); /* handle_give takes the other one */
     handle_t new = handle_give(&s->obj, RIGHT_SEND | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_WAIT);
     if (new >= 0)

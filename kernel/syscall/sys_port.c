@@ -46,6 +46,28 @@ int64_t sys_port_del(handle_t port, handle_t h)
     return st;
 }
 
+int64_t sys_port_wake(handle_t port)
+{
+    struct port *p;
+    status_t st = get_port(port, RIGHT_WRITE, &p);
+    if (st != OK)
+        return st;
+    port_wake(p);
+    object_put(&p->obj);
+    return OK;
+}
+
+int64_t sys_port_post(handle_t port, uint64_t token, uint32_t events)
+{
+    struct port *p;
+    status_t st = get_port(port, RIGHT_WRITE, &p);
+    if (st != OK)
+        return st;
+    st = !events || (events & ~(EV_USER0 | EV_USER1)) ? -EINVAL : port_post(p, token, events);
+    object_put(&p->obj);
+    return st;
+}
+
 /* The buffer is tried before, so that no event is lost to a bad address. */
 static int64_t wait_for(struct port *p, struct user_out out, size_t n, int64_t timeout)
 {

@@ -187,7 +187,7 @@ static int open_vnode(struct vnode *top, const char *path, uint32_t flags, uint3
 static int make_session(const struct ipc_call *call, struct open_file *file, handle_t *out)
 {
     uint64_t id;
-    handle_t session = sys_session_create(call->ep, file->badge, 0, &id);
+    handle_t session = sys_session_create(call->ep, file->badge, SESSION_SILENT, &id);
 
     if (session < 0) {
         file_closed(file->badge);
