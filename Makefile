@@ -74,7 +74,8 @@ SHIM_FLAGS := $(TARGET) -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral
               -fno-tree-loop-distribute-patterns -Iboot/shim -I. -Ikernel
 SHIM_LINK  := -m elf_x86_64 -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T boot/shim/shim.ld
 
-USER_FLAGS := $(TARGET) -fpie -fvisibility=hidden -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
+# (Frame pointers: reports of crashes tell who called whom.)
+USER_FLAGS := $(TARGET) -fpie -fno-omit-frame-pointer -fvisibility=hidden -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
 # The library defines memcpy and its kin, so gcc must not turn their loops into calls of themselves;
 # programs may rely on what gcc knows about the standard names.
 LIB_FLAGS  := $(USER_FLAGS) -fno-tree-loop-distribute-patterns
@@ -317,14 +318,16 @@ ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,$(notdir $(PARTS_KEPT)),$(INITRD_PARTS) $(ETC_FILES))
 endif
 
+# With the names of all functions of its programs (tools/usyms.py), for reports of crashes.
 # An ordinary cpio archive, byte for byte the same whoever makes it and when.
-$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(PARTS_KEPT)
+$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(PARTS_KEPT) tools/usyms.py
 	$(call say,CPIO,$@)
 	@rm -rf $(INITRD_ROOT) && mkdir -p $(addprefix $(INITRD_ROOT)/,bin etc test)
 	@set -e; \
 	for f in $(PROGRAMS); do install -m 755 $(BUILD)/bin/$$f $(INITRD_ROOT)/bin/$$f; done; \
 	for f in $(TESTS); do install -m 755 $(TEST_BIN)/$$f $(INITRD_ROOT)/test/$$f; done; \
 	for f in $(ETC_FILES); do install -D -m 644 $$f $(INITRD_ROOT)/$$f; done; \
+	$(PYTHON) tools/usyms.py -o $(INITRD_ROOT)/etc/symbols $(INITRD_PARTS:%=%.debug); \
 	find $(INITRD_ROOT) -type d -exec chmod 755 {} +; \
 	find $(INITRD_ROOT) -exec touch -d @0 {} +; \
 	out=$$(realpath $@.tmp); cd $(INITRD_ROOT); \

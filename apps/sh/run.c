@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <rugo/crash.h>
 #include <rugo/ipc.h>
 #include <rugo/proto_tty.h>
 #include <rugo/spawn.h>
@@ -114,6 +115,22 @@ static int tell_failure(const char *name, int st, const char *reason)
     return st == -ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN;
 }
 
+static void tell_line(const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+}
+
+/* If a fault has ended the program: what it was, and where. */
+static void tell_crash(handle_t proc)
+{
+    struct symbols names;
+    bool named = symbols_open(&names) == 0;
+
+    (void)crash_describe(proc, NULL, named ? &names : NULL, tell_line);
+    if (named)
+        symbols_close(&names);
+}
+
 /* Start argv in a job with the descriptors and wait for it. False: interrupted. */
 static bool run_in_job(char **argv, const int fds[3], handle_t job)
 {
@@ -134,6 +151,8 @@ static bool run_in_job(char **argv, const int fds[3], handle_t job)
     }
     interrupted = await_end(proc, job);
     status = sys_process_status(proc);
+    if (status > 0 && WIFSIGNALED(status) && !interrupted)
+        tell_crash(proc);
     (void)sys_handle_close(proc);
     if (status < 0)
         last_status = STATUS_CANNOT_RUN;

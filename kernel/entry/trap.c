@@ -3,6 +3,7 @@
  * of a program end that program, and a fault of the kernel itself ends the machine.
  */
 #include "entry/trap.h"
+#include "entry/crash.h"
 #include "klib/printf.h"
 #include "klib/string.h"
 #include "mm/pagetable.h"
@@ -71,9 +72,11 @@ static void user_fault(const struct trap_frame *f, uintptr_t address, status_t w
     struct process *p = current_thread()->process;
     if (why == -ENOMEM)
         signal = 7; /* SIGBUS: a touch that no frame could be found for */
-    if (!thread_killed(current_thread()))
+    if (!thread_killed(current_thread())) {
         kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name,
                 name, address, f->rip, why == -ENOMEM ? " (out of memory)" : "");
+        crash_report(f, address, name, signal);
+    }
     process_kill(p, signal);
 }
 

@@ -18,6 +18,7 @@ static void destroy(struct object *o)
     struct process *p = CONTAINER(o, struct process, obj);
     ASSERT(p->state == PROC_DEAD && !p->aspace && list_empty(&p->job_node));
     object_put(&p->job->obj);
+    kfree(p->crash);
     kfree(p);
 }
 
@@ -235,6 +236,27 @@ void process_describe(struct process *p, struct process_info *info)
     LIST_FOR (n, &p->threads)
         info->cpu_ns += thread_cpu_ns(LIST_ENTRY(n, struct thread, process_node));
     spin_unlock(&p->lock);
+}
+
+void process_set_crash(struct process *p, struct crash_info *crash)
+{
+    spin_lock(&p->lock);
+    bool first = !p->crash;
+    if (first)
+        p->crash = crash;
+    spin_unlock(&p->lock);
+    if (!first)
+        kfree(crash);
+}
+
+status_t process_get_crash(struct process *p, struct crash_info *out)
+{
+    spin_lock(&p->lock);
+    status_t st = p->crash ? OK : -ENOENT;
+    if (st == OK)
+        *out = *p->crash;
+    spin_unlock(&p->lock);
+    return st;
 }
 
 size_t process_threads(struct process *p, uint64_t after, struct thread_info *out, size_t n)

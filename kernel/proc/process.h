@@ -42,6 +42,7 @@ struct process {
     struct list job_node;    /* [jobs lock] */
     uint64_t cpu_ns;         /* [p] of threads that have ended */
     uint64_t start_ns;       /* [I] */
+    struct crash_info *crash; /* [p] the fault that ended it; kept, once it is there */
     uintptr_t image;         /* [a] where its program was loaded, if who made it has said so */
     bool critical;           /* [I] its end is the machine's */
     struct handle_table handles;
@@ -85,6 +86,10 @@ void process_thread_exit(void) NORETURN;
 /* What a room above has to clean up when a user thread ends; called in that thread. */
 void process_set_thread_exit_hook(void (*fn)(struct thread *t));
 void process_describe(struct process *p, struct process_info *info);
+/* Keep what is told of the fault that ends p (from the heap, p's from now on), unless there is such already. */
+void process_set_crash(struct process *p, struct crash_info *crash);
+/* -ENOENT: no fault has ended it. */
+status_t process_get_crash(struct process *p, struct crash_info *out) MUST_CHECK;
 /* Describe up to n threads with a number above `after`, lowest first; how many. */
 size_t process_threads(struct process *p, uint64_t after, struct thread_info *out, size_t n);
 static inline struct process *process_current(void)

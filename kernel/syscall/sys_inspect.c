@@ -130,7 +130,7 @@ int64_t sys_machine_locks(handle_t machine, struct user_out out, size_t n)
     return st != OK ? st : RANK_COUNT - 1;
 }
 
-/* ---- the image ---- */
+/* ---- image and crash ---- */
 
 int64_t sys_process_image(handle_t proc, uintptr_t base)
 {
@@ -144,4 +144,16 @@ int64_t sys_process_image(handle_t proc, uintptr_t base)
         __atomic_store_n(&p->image, base, __ATOMIC_RELAXED);
     object_put(&p->obj);
     return st;
+}
+
+int64_t sys_process_crash(handle_t proc, struct user_out out)
+{
+    struct process *p;
+    struct crash_info info;
+    status_t st = process_get(proc, RIGHT_INSPECT, &p);
+    if (st != OK)
+        return st;
+    st = process_get_crash(p, &info);
+    object_put(&p->obj);
+    return st == OK ? copy_to_user(out, &info, sizeof info) : st;
 }

@@ -2,6 +2,7 @@
 #include "services/svcman/service.h"
 
 #include <errno.h>
+#include <rugo/crash.h>
 #include <rugo/proto_service.h>
 #include <rugo/spawn.h>
 #include <rugo/syscall.h>
@@ -337,6 +338,25 @@ static void decide(struct service *s)
         close_handle(&s->endpoint); /* who waits there must not wait for ever */
 }
 
+static void say_line(const char *text)
+{
+    say("%s", text);
+}
+
+/* If a fault has ended the service: what it was, and where. */
+static void say_crash(const struct service *s)
+{
+    const char *slash = strrchr(s->program, '/');
+    struct initrd_file table;
+    struct symbols names;
+    bool named = initrd_find(&svcman_initrd, "etc/symbols", &table);
+
+    if (named)
+        symbols_in_memory(&names, table.data, table.size);
+    (void)crash_describe(s->proc, slash != NULL ? slash + 1 : s->program, named ? &names : NULL,
+                         say_line);
+}
+
 void service_ended(struct service *s)
 {
     int64_t status = s->proc != HANDLE_NONE ? sys_process_status(s->proc) : 127 << 8;
@@ -344,6 +364,8 @@ void service_ended(struct service *s)
     if (status == -EAGAIN || s->state != SVC_RUNNING)
         return; /* a stale event, of an earlier incarnation */
     s->status = (uint32_t)status;
+    if (WIFSIGNALED(s->status))
+        say_crash(s);
     s->ready = false;
     s->pid = 0;
     if (s->job != HANDLE_NONE)

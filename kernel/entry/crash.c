@@ -1,0 +1,119 @@
+/*
+ * What is told of a program that a fault ends: on the log the registers and who called whom, in the process the same as
+ * a structure (process_crash), so that who looks after it can put names to the addresses.
+ *
+ * Nothing in the program's memory is trusted: each word is copied like an argument of a system call, frame pointers
+ * must rise, and addresses of the kernel's half are not passed on.
+ */
+#include "entry/crash.h"
+#include "klib/printf.h"
+#include "klib/string.h"
+#include "mm/heap.h"
+#include "proc/process.h"
+#include "x86/clock.h"
+
+#define REPORTS_PER_SECOND 10u /* in full; more only get their line, the console is slow */
+#define IMAGE_REACH        (1ull << 30) /* an address further above the image is not of it */
+
+_Static_assert(CRASH_FRAMES == ARRAY_SIZE(((struct crash_info *)0)->frames), "one number");
+
+static bool report_in_full(void)
+{
+    static uint64_t second; /* [a] */
+    static uint32_t used; /* [a] in that second */
+    uint64_t now = clock_ns() / 1000000000;
+    if (__atomic_exchange_n(&second, now, __ATOMIC_RELAXED) != now)
+        __atomic_store_n(&used, 0, __ATOMIC_RELAXED);
+    return __atomic_fetch_add(&used, 1, __ATOMIC_RELAXED) < REPORTS_PER_SECOND;
+}
+
+static bool read_word(uintptr_t at, uint64_t *word)
+{
+    return at % 8 == 0 && copy_from_user(word, (struct user_in){ at }, sizeof *word) == OK;
+}
+
+static void add_frame(struct crash_info *c, uint64_t rip)
+{
+    if (c->nframes < CRASH_FRAMES)
+        c->frames[c->nframes++] = rip;
+}
+
+/* Return addresses along the chain of frame pointers; the caller of a wild jump is on top of the stack. */
+static void walk(struct crash_info *c, bool wild_jump)
+{
+    uint64_t rbp = c->rbp, next, ret;
+    add_frame(c, c->rip);
+    if (wild_jump && read_word(c->rsp, &ret) && user_range_ok(ret, 1))
+        add_frame(c, ret);
+    while (c->nframes < CRASH_FRAMES && read_word(rbp, &next) && read_word(rbp + 8, &ret) &&
+           user_range_ok(ret, 1)) {
+        add_frame(c, ret);
+        if (next <= rbp)
+            break;
+        rbp = next;
+    }
+}
+
+static void copy_registers(struct crash_info *c, const struct trap_frame *f)
+{
+    c->rax = f->rax;
+    c->rbx = f->rbx;
+    c->rcx = f->rcx;
+    c->rdx = f->rdx;
+    c->rsi = f->rsi;
+    c->rdi = f->rdi;
+    c->rbp = f->rbp;
+    c->rsp = f->rsp;
+    c->r8 = f->r8;
+    c->r9 = f->r9;
+    c->r10 = f->r10;
+    c->r11 = f->r11;
+    c->r12 = f->r12;
+    c->r13 = f->r13;
+    c->r14 = f->r14;
+    c->r15 = f->r15;
+    c->rip = f->rip;
+    c->rflags = f->rflags;
+}
+
+static void print_frames(const struct crash_info *c, const char *name)
+{
+    for (uint32_t i = 0; i < c->nframes; i++)
+        if (c->image && c->frames[i] - c->image < IMAGE_REACH)
+            kprintf("  #%u 0x%lx [%s+0x%lx]\n", i, c->frames[i], name, c->frames[i] - c->image);
+        else
+            kprintf("  #%u 0x%lx\n", i, c->frames[i]);
+}
+
+static void print(const struct crash_info *c, const char *name)
+{
+    kprintf("  rax=%016lx rbx=%016lx rcx=%016lx rdx=%016lx\n", c->rax, c->rbx, c->rcx, c->rdx);
+    kprintf("  rsi=%016lx rdi=%016lx rbp=%016lx rsp=%016lx\n", c->rsi, c->rdi, c->rbp, c->rsp);
+    kprintf("   r8=%016lx  r9=%016lx r10=%016lx r11=%016lx\n", c->r8, c->r9, c->r10, c->r11);
+    kprintf("  r12=%016lx r13=%016lx r14=%016lx r15=%016lx\n", c->r12, c->r13, c->r14, c->r15);
+    print_frames(c, name);
+}
+
+void crash_report(const struct trap_frame *f, uintptr_t address, const char *cause, uint32_t signal)
+{
+    struct thread *t = current_thread();
+    struct process *p = t->process;
+    struct crash_info *c = kzalloc(sizeof *c);
+    if (!c)
+        return;
+    c->signal = signal;
+    c->vector = (uint32_t)f->vector;
+    c->address = address;
+    c->error = f->error;
+    c->thread = t->id;
+    c->time_ns = clock_ns();
+    c->image = __atomic_load_n(&p->image, __ATOMIC_RELAXED);
+    str_copy((char *)c->cause, cause, sizeof c->cause);
+    copy_registers(c, f);
+    irq_enable(); /* looking at the program's stack may bring in a page of it */
+    walk(c, f->vector == VEC_PF && address == f->rip);
+    if (report_in_full())
+        print(c, p->name);
+    process_set_crash(p, c);
+    irq_disable();
+}
