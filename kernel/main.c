@@ -24,6 +24,7 @@
 #include "x86/clock.h"
 #include "x86/gdt.h"
 #include "x86/serial.h"
+#include "x86/smp.h"
 
 extern char kernel_start[], kernel_end[];
 
@@ -52,6 +53,7 @@ static void interrupts_init(void)
     if (!lapic)
         panic(PANIC_MEMORY, "no memory to map the local APIC");
     lapic_init(lapic);
+    cpus[0].apic_id = lapic_id();
     for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
         volatile void *regs = kmap_device(acpi.ioapics[i].address, PAGE_SIZE);
         if (regs)
@@ -86,6 +88,26 @@ static void start_first_process(void)
     object_put(&initrd->obj);
 }
 
+static void start_other_cpus(void)
+{
+    char text[16];
+    uint32_t limit = MAX_CPUS;
+    if (cmdline_get(boot.cmdline, "cpus", text, sizeof text) && text[0] >= '1' && text[0] <= '8' &&
+        !text[1])
+        limit = (uint32_t)(text[0] - '0');
+    if (acpi.cpu_count < 2 || limit < 2)
+        return;
+    paddr_t low = low_memory(&boot, SMP_LOW_PAGES);
+    if (!low) {
+        kprintf("CPU: no memory below 64 KiB to start other processors\n");
+        return;
+    }
+    if (acpi.cpu_count > MAX_CPUS)
+        kprintf("CPU: %u processors, of which %u are used\n", acpi.cpu_count, MAX_CPUS);
+    sched_start_cpus(acpi.apic_ids, (uint32_t)min_u64(acpi.cpu_count, MAX_CPUS), limit, low,
+                     syscall_init);
+}
+
 /* The second half of starting, as a thread that may sleep. */
 static void start(void *arg)
 {
@@ -96,6 +118,7 @@ static void start(void *arg)
                     sizeof nonce - strlen(" nonce=")))
         memcpy(nonce, " nonce=", strlen(" nonce="));
     dev_init(&acpi);
+    start_other_cpus();
     kernel_reclaim_loader(&boot);
     system_init(boot.cmdline, testing, frames_of((uintptr_t)(kernel_end - kernel_start)),
                 frames_of(boot.initrd_size));
@@ -116,7 +139,7 @@ void kmain(void)
     serial_init();
     limine_collect(&boot);
     cpu_features_init();
-    gdt_init(&cpus[0]);
+    gdt_init(&cpus[0], NULL);
     if (!cpu_features.nx)
         panic(PANIC_BOOT, "this CPU has no NX bit");
     cpu_control_init();
@@ -128,6 +151,8 @@ void kmain(void)
     syscall_init();
     process_init();
     ipc_init();
+    if (cmdline_has(boot.cmdline, "tsc=distrust"))
+        clock_distrust_tsc();
     if (cmdline_has(boot.cmdline, "panic=reboot"))
         panic_set_reboot(machine_reset);
     struct thread *t = thread_create_kernel("start", start, NULL);

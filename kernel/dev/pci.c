@@ -247,7 +247,7 @@ void pci_msix_disable(const struct pci_device *dev)
 void pci_msix_route(const struct pci_msix *msix, unsigned index, unsigned vector)
 {
     volatile uint32_t *entry = msix->table + 4 * index;
-    uint64_t address = msi_address(lapic_id());
+    uint64_t address = msi_address(cpus[0].apic_id);
     entry[0] = (uint32_t)address;
     entry[1] = (uint32_t)(address >> 32);
     entry[2] = vector;

@@ -47,6 +47,8 @@ static const char *compiler_trap(const struct trap_frame *f)
 static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
 {
     const char *name = exceptions[f->vector].name ? exceptions[f->vector].name : "?";
+    if (panic_elsewhere())
+        panic_halt();
     if (f->vector == VEC_PF)
         kprintf("PF: addr=0x%lx err=0x%lx\n", address, f->error);
     else

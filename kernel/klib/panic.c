@@ -2,10 +2,11 @@
 #include "klib/panic.h"
 #include "klib/klog.h"
 #include "klib/printf.h"
+#include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/debugexit.h"
 
-static bool panicking;
+static struct cpu *panicking; /* [a] the CPU that is at it */
 static void (*reset_machine)(void);
 
 void panic_set_reboot(void (*reset)(void))
@@ -13,20 +14,39 @@ void panic_set_reboot(void (*reset)(void))
     reset_machine = reset;
 }
 
+void panic_halt(void)
+{
+    for (;;)
+        cpu_halt();
+}
+
+bool panic_elsewhere(void)
+{
+    struct cpu *c = __atomic_load_n(&panicking, __ATOMIC_ACQUIRE);
+    return c && c != this_cpu();
+}
+
 static NORETURN void die(uint64_t code, uintptr_t rip, uintptr_t rbp, const char *text)
 {
     irq_disable();
-    if (!__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST)) {
+    struct cpu *nobody = NULL, *self = this_cpu();
+    bool first = __atomic_compare_exchange_n(&panicking, &nobody, self, false, __ATOMIC_SEQ_CST,
+                                             __ATOMIC_SEQ_CST);
+    if (!first && nobody != self)
+        panic_halt();
+    if (first) {
+        lapic_send_nmi_others();
         klog_panic_mode();
-        this_cpu()->lock_rank = 0; /* whatever lock was held: printing comes first now */
+        self->lock_rank = 0; /* whatever lock was held: printing comes first now */
         kprintf("\nRUGO: panic code=0x%lx %s\n", code, text);
+        if (cpu_count > 1)
+            kprintf("  on CPU %u of %u\n", self->id, cpu_count);
         backtrace_print(rip, rbp);
     }
     debug_exit(DEBUG_EXIT_FAILURE);
     if (reset_machine)
         reset_machine();
-    for (;;)
-        cpu_halt();
+    panic_halt();
 }
 
 void panic(uint64_t code, const char *fmt, ...)

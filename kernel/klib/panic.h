@@ -31,6 +31,9 @@ void panic(uint64_t code, const char *fmt, ...) NORETURN PRINTF(2, 3);
 /* The same with the registers of a trap: the backtrace starts there. */
 void panic_at(uint64_t code, uintptr_t rip, uintptr_t rbp, const char *fmt, ...) NORETURN
     PRINTF(4, 5);
+/* Another CPU panics: its NMI came, or a fault that was the consequence. The calling CPU then stops for good. */
+bool panic_elsewhere(void);
+void panic_halt(void) NORETURN;
 /* Reset the machine after a panic instead of stopping. */
 void panic_set_reboot(void (*reset)(void));
 

@@ -56,29 +56,40 @@ const char *lock_rank_name(unsigned rank);
 /* Wait until l is ours, and count that; interrupts are off. */
 void spin_contend(struct spinlock *l);
 
-static inline void spin_lock(struct spinlock *l)
+/* With interrupts off already, and off until the release: for paths that count instructions. */
+static inline void spin_acquire(struct spinlock *l)
 {
-    uint64_t flags = irq_save();
 #ifdef DEBUG
-    ASSERT(this_cpu()->lock_rank < l->rank);
+    ASSERT(!irq_enabled() && this_cpu()->lock_rank < l->rank);
 #endif
     if (UNLIKELY(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
         spin_contend(l);
-    l->flags = flags;
 #ifdef DEBUG
     l->prev_rank = (uint16_t)this_cpu()->lock_rank;
     this_cpu()->lock_rank = l->rank;
 #endif
 }
 
-static inline void spin_unlock(struct spinlock *l)
+static inline void spin_release(struct spinlock *l)
 {
-    uint64_t flags = l->flags;
 #ifdef DEBUG
     ASSERT(this_cpu()->lock_rank == l->rank);
     this_cpu()->lock_rank = l->prev_rank;
 #endif
     __atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+}
+
+static inline void spin_lock(struct spinlock *l)
+{
+    uint64_t flags = irq_save();
+    spin_acquire(l);
+    l->flags = flags;
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+    uint64_t flags = l->flags;
+    spin_release(l);
     irq_restore(flags);
 }
 

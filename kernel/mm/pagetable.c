@@ -177,6 +177,18 @@ static void add_usable(const struct boot_info *bi)
     }
 }
 
+paddr_t low_memory(const struct boot_info *bi, unsigned n)
+{
+    for (uint32_t i = 0; i < bi->memmap_count; i++) {
+        const struct boot_mem *m = &bi->memmap[i];
+        paddr_t base = m->base ? m->base : PAGE_SIZE; /* the interrupt vectors of real mode stay */
+        if ((m->type == BOOT_MEM_USABLE || m->type == BOOT_MEM_LOADER) &&
+            base + n * PAGE_SIZE <= min_u64(m->base + m->length, LOW_RESERVED))
+            return base;
+    }
+    return 0;
+}
+
 void kernel_paging_init(const struct boot_info *bi)
 {
     early_init(bi);

@@ -18,6 +18,9 @@ void kernel_paging_init(const struct boot_info *bi);
 /* Add the loader's memory and that of the ACPI tables, once nothing needs them. */
 void kernel_reclaim_loader(const struct boot_info *bi);
 
+/* n pages of memory below 64 KiB, which the allocator never gets, for starting other CPUs; 0: there are none. */
+paddr_t low_memory(const struct boot_info *bi, unsigned n);
+
 /* Physical address of the kernel's own PML4. */
 paddr_t kernel_root(void);
 /* Copy the kernel's half into a new PML4. */

@@ -4,15 +4,40 @@
 
 #include "sched/thread.h"
 
+/* ---- timers of a CPU (timer.c); interrupts are off for these ---- */
+
+void timers_init(void);
 /* Interrupt handler of VEC_TIMER. */
 void timer_interrupt(void *arg);
-/* Let the running thread be preempted at end (clock_ns); UINT64_MAX: nobody else is ready. */
-void timer_slice(uint64_t end);
+/* Set the calling CPU's hardware to the time next, if that is earlier than what it is set to. now: clock_ns. */
+void timer_program(struct cpu *self, uint64_t next, uint64_t now);
+/* Let the thread that it runs be preempted at end; UINT64_MAX: nobody else is ready. */
+static inline void timer_slice(struct cpu *self, uint64_t end, uint64_t now)
+{
+    self->slice_end = end;
+    if (end < self->timer_programmed)
+        timer_program(self, end, now);
+}
+
+/* ---- run queues and switching (schedule.c) ---- */
+
+void ready_init(void);
+/* Put a thread whose state is THREAD_READY into a run queue, and see that its CPU looks; next: before its equals. */
+void ready_enqueue(struct thread *t, bool next);
+/* t's priority or affinity has changed. Its lock is held. */
+void ready_changed(struct thread *t);
+/* Interrupt handler of VEC_RESCHED. */
+void resched_interrupt(void *arg);
 /* Make the calling CPU choose again soon: before user mode, or at the end of this interrupt. */
 void thread_want_resched(void);
 /* Choose and run another thread; the caller has set its own state. Interrupts are off. */
 void schedule(void);
-/* Put a thread whose state is THREAD_READY into the run queue; next: before all others. */
-void ready_enqueue(struct thread *t, bool next);
+/* The first thing a thread does after a switch to it. */
+void schedule_arrived(void);
+
+/* ---- threads (thread.c) ---- */
+
+/* Fill in a thread whose memory is zero: a kernel thread, with no stack yet. */
+void thread_init(struct thread *t, const char *name);
 
 #endif

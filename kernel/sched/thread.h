@@ -1,8 +1,16 @@
 /*
  * Threads, the scheduler and sleeping.
  *
- * Each CPU has a run queue of ready threads, served round-robin; a thread runs for at most SLICE_NS while others
- * are ready. The timer is one-shot: with one runnable thread and no time-out nothing ticks.
+ * Each CPU has a run queue of ready threads. The one with the highest level runs, those of one level in turns, for at
+ * most SLICE_NS while others are ready. A thread's level is twice its priority (its own, or one lent to it), and one
+ * more while it is fresh: a thread that has slept is, until it has used as much CPU time as it slept, FRESH_MAX_NS at
+ * most. So who waits for keys or packets runs before who computes, at equal priority, and can't starve it.
+ *
+ * A thread that wakes goes to the CPU it ran on last; if that is busy, to an idle one, or to one that runs something of
+ * a lower level. An idle CPU steals from the others' queues. A thread whose registers are still in a CPU (on_cpu) is
+ * only ever put into that CPU's queue, and never stolen: so nobody waits for registers to be saved.
+ *
+ * The timer is one-shot: with one runnable thread and no time-out nothing ticks.
  *
  * Sleeping. The state that a sleeper waits for is guarded by a spinlock of its owner (endpoint, port, device). The
  * sleeper links itself into a wait queue under that lock and calls wait_sleep(), which lets go of the lock and takes
@@ -17,7 +25,13 @@
 #include "klib/tree.h"
 #include "object/object.h"
 
-#define SLICE_NS 10000000ull
+#define SLICE_NS     10000000ull
+#define FRESH_MAX_NS 2500000ull
+
+/* Priorities. Programs can't get above what their process was given (process_set_priority). */
+#define PRIORITY_MAX     15u
+#define PRIORITY_DEFAULT 6u
+#define PRIORITY_KERNEL  14u
 
 struct process;
 struct aspace;
@@ -34,6 +48,7 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, TH
 struct timer {
     struct tree_node node; /* [timer queue] key: deadline */
     struct list same;      /* [timer queue] the ring of those with the same deadline */
+    uint32_t cpu;          /* whose timer queue it was armed in last */
     bool in_tree;          /* [timer queue] it stands for its ring there */
     bool armed;            /* [timer queue] */
     uint64_t deadline;     /* ns of clock_ns */
@@ -41,7 +56,7 @@ struct timer {
         struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
-/* Arm (again) for deadline in ns of clock_ns(). */
+/* Arm (again) for deadline in ns of clock_ns(), on this CPU. One caller at a time, or fire itself. */
 void timer_arm(struct timer *t, uint64_t deadline);
 /* Disarm; fire is not running any more when this returns. Not from fire itself. */
 void timer_cancel(struct timer *t);
@@ -54,20 +69,28 @@ struct wait_queue {
 
 struct thread {
     struct object obj;
-    uint32_t work;             /* [a] WORK_ bits; the assembly in entry/ reads it */
-    uint32_t state;            /* [t] enum thread_state */
-    uintptr_t context;         /* saved stack pointer while not running */
-    uintptr_t kstack;          /* [I] top of the kernel stack */
-    struct aspace *aspace;     /* [I] NULL: kernel thread */
-    struct process *process;   /* [I] NULL: kernel thread; holds a reference */
-    void *fpu;                 /* save area, NULL: kernel thread */
-    uint64_t fs_base;          /* of user mode */
-    uint32_t frame_floor;      /* [I] free page frames it must leave to others */
-    uint64_t id;               /* [I] unique, never used again */
-    struct spinlock lock;      /* t */
-    struct list ready_node;    /* [run queue] */
-    struct list process_node;  /* [process] */
-    struct list wait_node;     /* [owner of the wait queue] */
+    uint32_t work; /* [a] WORK_ bits; the assembly in entry/ reads it */
+    uint32_t state; /* [t] enum thread_state */
+    uint32_t cpu; /* [t, run queue] whose queue it is in, or where it runs or ran last */
+    bool on_cpu; /* [a] its registers are in that CPU, or being saved */
+    bool fresh; /* [t, or the CPU it runs on] */
+    uint8_t level; /* [run queue] it was queued at */
+    uint8_t priority; /* [t] its own */
+    uint8_t lent; /* [t] lent to it; 0: none */
+    uint32_t affinity; /* [t] CPUs it may run on, a bit each */
+    uint64_t credit; /* [the CPU it runs on] time it may be fresh, ns */
+    uintptr_t context; /* saved stack pointer while not running */
+    uintptr_t kstack; /* [I] top of the kernel stack */
+    struct aspace *aspace; /* [I] NULL: kernel thread */
+    struct process *process; /* [I] NULL: kernel thread; holds a reference */
+    void *fpu; /* save area, NULL: kernel thread */
+    uint64_t fs_base; /* of user mode */
+    uint32_t frame_floor; /* [I] free page frames it must leave to others */
+    uint64_t id; /* [I] unique, never used again */
+    struct spinlock lock; /* t */
+    struct list ready_node; /* [run queue] */
+    struct list process_node; /* [process] */
+    struct list wait_node; /* [owner of the wait queue] */
     int wait_result; /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
     uint32_t wait_heed; /* [t] while asleep: WORK_ bits that end the sleep */
     struct timer wait_timer;
@@ -87,6 +110,12 @@ _Static_assert(offsetof(struct thread, work) == THREAD_WORK_OFFSET, "entry/sysca
 
 /* Make the run queue and the idle thread of the boot CPU; the caller becomes a thread itself. */
 void sched_init(void);
+/*
+ * Start the processors with these APIC ids (but the calling one), as far as MAX_CPUS and limit go. low: SMP_LOW_PAGES
+ * pages below 1 MiB. setup is called on each with its tables loaded, before it runs threads. Says who did not come.
+ */
+void sched_start_cpus(const uint8_t *apic_ids, uint32_t count, uint32_t limit, paddr_t low,
+                      void (*setup)(void));
 /* A kernel thread that will run entry(arg); started by thread_start. NULL when memory is out. */
 struct thread *thread_create_kernel(const char *name, void (*entry)(void *), void *arg);
 /*
@@ -120,8 +149,18 @@ void thread_user_work(void);
 void thread_set_kill_handler(void (*fn)(void));
 /* Called by entry/trap.c at the end of an interrupt that may preempt: interrupts were on, no lock is held. */
 void thread_preempt(void);
-/* Time the CPUs were idle, ns. */
+/* Time the CPUs were idle, all added up, ns. */
 uint64_t sched_idle_ns(void);
+/* Let it run only on the CPUs of the mask; false: none of them is there. A running thread moves at once. */
+bool thread_set_affinity(struct thread *t, uint32_t mask) MUST_CHECK;
+/* Change its own priority (0 … PRIORITY_MAX), or the one lent to it (0: take it back). */
+void thread_set_priority(struct thread *t, uint32_t priority);
+void thread_lend_priority(struct thread *t, uint32_t priority);
+/* What counts: the greater of the two. */
+static inline uint32_t thread_priority(const struct thread *t)
+{
+    return t->lent > t->priority ? t->lent : t->priority;
+}
 /* CPU time used by a thread, ns. */
 uint64_t thread_cpu_ns(const struct thread *t);
 
@@ -156,6 +195,8 @@ bool thread_wake_next(struct thread *t, int result);
 /* Wake the first thread of q that still sleeps; it is taken out. NULL if there is none. */
 struct thread *wait_wake_one(struct wait_queue *q, int result);
 void wait_wake_all(struct wait_queue *q, int result);
+/* Sleep for ns; -EINTR when something ended it before. */
+int thread_sleep(uint64_t ns);
 /* Deadline from a relative time-out in ns as system calls have it: negative is never. */
 uint64_t deadline_from(int64_t timeout_ns);
 

@@ -8,16 +8,39 @@
 /* Timers fired in one interrupt. */
 #define FIRE_AT_ONCE 64u
 
-static struct {
+/* Each CPU has its own, on its own LAPIC timer; others only take timers out. */
+static struct timer_queue {
     struct spinlock lock;
     struct tree
         tree; /* [lock] armed timers by deadline; of those with the same one only the first */
     struct timer *running; /* [lock] its fire is under way */
-    uint64_t programmed; /* [lock] when the hardware will interrupt; UINT64_MAX: never */
-    uint64_t quiet_until; /* [lock] no interrupt before, whatever is due */
+    /* These are the CPU's own, with interrupts off. */
+    uint64_t programmed;  /* when the hardware will interrupt; UINT64_MAX: never */
+    uint64_t quiet_until; /* no interrupt before, whatever is due */
     uint64_t
-        slice_end; /* [lock] when the running thread's slice ends; UINT64_MAX: nobody waits for the CPU */
-} queue = { .lock = SPINLOCK_INIT(RANK_TIMER), .programmed = UINT64_MAX, .slice_end = UINT64_MAX };
+        slice_end; /* when the running thread's slice ends; UINT64_MAX: nobody waits for the CPU */
+} queues[MAX_CPUS] ALIGNED(64);
+
+void timers_init(void)
+{
+    for (unsigned i = 0; i < MAX_CPUS; i++) {
+        spin_init(&queues[i].lock, RANK_TIMER);
+        cpus[i].timer_programmed = cpus[i].slice_end = UINT64_MAX;
+    }
+}
+
+/* The queue t is in, or was in last, locked. */
+static struct timer_queue *lock_queue(struct timer *t)
+{
+    for (;;) {
+        uint32_t cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+        struct timer_queue *q = &queues[cpu];
+        spin_lock(&q->lock);
+        if (t->cpu == cpu)
+            return q;
+        spin_unlock(&q->lock);
+    }
+}
 
 void timer_init(struct timer *t, void (*fire)(struct timer *t))
 {
@@ -26,75 +49,73 @@ void timer_init(struct timer *t, void (*fire)(struct timer *t))
 }
 
 /* The lock is held for these two. */
-static void insert(struct timer *t, uint64_t deadline)
+static void insert(struct timer_queue *q, struct timer *t, uint64_t deadline)
 {
-    struct tree_node *first = tree_find(&queue.tree, deadline);
+    struct tree_node *first = tree_find(&q->tree, deadline);
     t->deadline = t->node.key = deadline;
     t->armed = true;
     t->in_tree = !first;
     if (first)
         list_add_tail(&CONTAINER(first, struct timer, node)->same, &t->same);
     else
-        tree_insert(&queue.tree, &t->node);
+        tree_insert(&q->tree, &t->node);
 }
 
-static void remove(struct timer *t)
+static void remove(struct timer_queue *q, struct timer *t)
 {
     struct timer *next = list_empty(&t->same) ? NULL : LIST_ENTRY(t->same.next, struct timer, same);
     list_del(&t->same);
     t->armed = false;
     if (!t->in_tree)
         return;
-    tree_remove(&queue.tree, &t->node);
+    tree_remove(&q->tree, &t->node);
     if (next) {
         next->in_tree = true;
-        tree_insert(&queue.tree, &next->node);
+        tree_insert(&q->tree, &next->node);
     }
 }
 
-/* Set the hardware to the next thing to do, if that is earlier than what it is set to. */
-static void program(uint64_t now)
+void timer_program(struct cpu *self, uint64_t next, uint64_t now)
 {
-    struct tree_node *n = tree_first(&queue.tree);
-    uint64_t next = min_u64(n ? n->key : UINT64_MAX, queue.slice_end);
-    if (next >= queue.programmed)
+    const struct timer_queue *q = &queues[self->id];
+    if (next >= self->timer_programmed)
         return;
-    queue.programmed = next;
-    if (next < queue.quiet_until)
-        next = queue.quiet_until;
+    self->timer_programmed = next;
+    if (next < q->quiet_until)
+        next = q->quiet_until;
     lapic_timer_oneshot(next > now + MIN_INTERVAL_NS ? next - now : MIN_INTERVAL_NS);
 }
 
 void timer_arm(struct timer *t, uint64_t deadline)
 {
-    spin_lock(&queue.lock);
+    uint64_t flags = irq_save();
+    struct cpu *self = this_cpu();
+    struct timer_queue *q = lock_queue(t);
     if (t->armed)
-        remove(t);
-    insert(t, deadline);
-    program(clock_ns());
-    spin_unlock(&queue.lock);
+        remove(q, t);
+    if (q != &queues[self->id]) { /* nobody else arms it, so nobody sees it between two queues */
+        __atomic_store_n(&t->cpu, self->id, __ATOMIC_RELAXED);
+        spin_unlock(&q->lock);
+        q = &queues[self->id];
+        spin_lock(&q->lock);
+    }
+    insert(q, t, deadline);
+    timer_program(self, deadline, clock_ns());
+    spin_unlock(&q->lock);
+    irq_restore(flags);
 }
 
 void timer_cancel(struct timer *t)
 {
-    spin_lock(&queue.lock);
-    while (queue.running == t) {
-        spin_unlock(&queue.lock);
+    struct timer_queue *q = lock_queue(t);
+    while (q->running == t) {
+        spin_unlock(&q->lock);
         cpu_pause();
-        spin_lock(&queue.lock);
+        q = lock_queue(t);
     }
     if (t->armed)
-        remove(t);
-    spin_unlock(&queue.lock);
-}
-
-void timer_slice(uint64_t end)
-{
-    spin_lock(&queue.lock);
-    queue.slice_end = end;
-    if (end != UINT64_MAX)
-        program(clock_ns());
-    spin_unlock(&queue.lock);
+        remove(q, t);
+    spin_unlock(&q->lock);
 }
 
 /*
@@ -103,26 +124,30 @@ void timer_slice(uint64_t end)
  */
 void timer_interrupt(void *arg)
 {
+    struct cpu *self = this_cpu();
+    struct timer_queue *q = &queues[self->id];
     unsigned left = FIRE_AT_ONCE;
     (void)arg;
-    spin_lock(&queue.lock);
-    queue.programmed = UINT64_MAX;
+    spin_lock(&q->lock);
+    self->timer_programmed = UINT64_MAX;
     uint64_t begin = clock_ns(), now;
-    for (struct tree_node *n; left && (n = tree_first(&queue.tree)) && n->key <= begin; left--) {
+    struct tree_node *n;
+    for (; left && (n = tree_first(&q->tree)) && n->key <= begin; left--) {
         struct timer *t = CONTAINER(n, struct timer, node);
-        remove(t);
-        queue.running = t;
-        spin_unlock(&queue.lock);
+        remove(q, t);
+        q->running = t;
+        spin_unlock(&q->lock);
         t->fire(t);
-        spin_lock(&queue.lock);
-        queue.running = NULL;
+        spin_lock(&q->lock);
+        q->running = NULL;
     }
     now = clock_ns();
-    queue.quiet_until = now + (now - begin);
-    if (queue.slice_end <= now) {
-        queue.slice_end = UINT64_MAX;
+    q->quiet_until = now + (now - begin);
+    if (self->slice_end <= now) {
+        self->slice_end = UINT64_MAX;
         thread_want_resched();
     }
-    program(now);
-    spin_unlock(&queue.lock);
+    n = tree_first(&q->tree);
+    timer_program(self, min_u64(n ? n->key : UINT64_MAX, self->slice_end), now);
+    spin_unlock(&q->lock);
 }

@@ -1,6 +1,7 @@
 /* Sleeping and waking (thread.h tells the protocol). */
 #include "sched/sched.h"
 #include "x86/clock.h"
+#include "x86/smp.h"
 
 enum { STILL_ASLEEP = 1 };
 
@@ -83,8 +84,9 @@ void thread_notify(struct thread *t, uint32_t bits)
 {
     spin_lock(&t->lock);
     __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
-    if (t->wait_heed & bits)
-        (void)end_sleep(t, -EINTR, false);
+    bool woken = (t->wait_heed & bits) && end_sleep(t, -EINTR, false);
+    if (!woken && t->on_cpu && t != current_thread())
+        smp_send_resched(&cpus[t->cpu]); /* it looks at its work on its way out */
     spin_unlock(&t->lock);
 }
 
@@ -102,6 +104,20 @@ void wait_wake_all(struct wait_queue *q, int result)
 {
     while (wait_wake_one(q, result))
         ;
+}
+
+int thread_sleep(uint64_t ns)
+{
+    struct spinlock lock = SPINLOCK_INIT(RANK_WAITQ);
+    struct wait_queue q;
+    uint64_t deadline;
+    wait_queue_init(&q);
+    if (__builtin_add_overflow(clock_ns(), ns, &deadline))
+        deadline = WAIT_FOREVER;
+    spin_lock(&lock);
+    int st = wait_sleep(&q, &lock, deadline);
+    spin_unlock(&lock);
+    return st == -ETIMEDOUT ? OK : st;
 }
 
 uint64_t deadline_from(int64_t timeout_ns)

@@ -110,7 +110,7 @@ int64_t sys_machine_info(handle_t machine, struct user_out out)
         .messages = ipc_message_count(),
         .uptime_ns = clock_ns(),
         .idle_ns = sched_idle_ns(),
-        .cpus = 1,
+        .cpus = cpu_count,
         .kernel_ready_ns = facts.ready_ns,
     };
     return copy_to_user(out, &info, sizeof info);

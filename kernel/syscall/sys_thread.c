@@ -68,15 +68,7 @@ int64_t sys_thread_set_tls(uintptr_t base)
 
 int64_t sys_thread_sleep(int64_t ns)
 {
-    struct spinlock lock = SPINLOCK_INIT(RANK_WAITQ);
-    struct wait_queue q;
-    if (ns < 0)
-        return -EINVAL;
-    wait_queue_init(&q);
-    spin_lock(&lock);
-    int st = wait_sleep(&q, &lock, deadline_from(ns));
-    spin_unlock(&lock);
-    return st == -ETIMEDOUT ? OK : st;
+    return ns < 0 ? -EINVAL : thread_sleep((uint64_t)ns);
 }
 
 int64_t sys_time_now(uint32_t clock)

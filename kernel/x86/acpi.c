@@ -44,7 +44,11 @@ static void read_madt(struct acpi_info *info, const struct sdt *t)
         const uint8_t *e = (const uint8_t *)t + at;
         if (e[1] < 2 || at + e[1] > t->length)
             return;
-        if (e[0] == 1 && e[1] >= 12 && info->ioapic_count < ARRAY_SIZE(info->ioapics)) {
+        if (e[0] == 0 && e[1] >= 8 && (le(e, 4, 4) & 1)) { /* enabled */
+            if (info->cpu_count < MAX_CPUS)
+                info->apic_ids[info->cpu_count] = e[3];
+            info->cpu_count++;
+        } else if (e[0] == 1 && e[1] >= 12 && info->ioapic_count < ARRAY_SIZE(info->ioapics)) {
             info->ioapics[info->ioapic_count].address = le(e, 4, 4);
             info->ioapics[info->ioapic_count++].first_gsi = (uint32_t)le(e, 8, 4);
         } else if (e[0] == 2 && e[1] >= 10 && e[3] < 16) {

@@ -3,9 +3,12 @@
 #define X86_ACPI_H
 
 #include "klib/types.h"
+#include "x86/cpu.h"
 
 struct acpi_info {
     paddr_t lapic; /* physical address of the local APICs; 0: no MADT */
+    uint32_t cpu_count; /* enabled local APICs found; apic_ids has the first of them */
+    uint8_t apic_ids[MAX_CPUS];
     uint32_t ioapic_count;
     struct {
         paddr_t address;

@@ -12,6 +12,8 @@ enum { /* byte offsets of LAPIC registers */
        LAPIC_ISR = 0x100,
        LAPIC_ESR = 0x280,
        LAPIC_LVT_CMCI = 0x2f0,
+       LAPIC_ICR_LOW = 0x300,
+       LAPIC_ICR_HIGH = 0x310,
        LAPIC_LVT_TIMER = 0x320,
        LAPIC_LVT_THERMAL = 0x330,
        LAPIC_LVT_PERF = 0x340,
@@ -22,11 +24,17 @@ enum { /* byte offsets of LAPIC registers */
        LAPIC_TIMER_CURRENT = 0x390,
        LAPIC_TIMER_DIVIDE = 0x3e0,
 };
-#define LVT_MASKED   (1u << 16)
-#define SVR_ENABLE   (1u << 8)
-#define DIVIDE_BY_16 3u
-#define APIC_ENABLED (1u << 11) /* in MSR_APIC_BASE */
-#define APIC_X2      (1u << 10)
+#define ICR_NMI        (4u << 8)
+#define ICR_INIT       (5u << 8)
+#define ICR_STARTUP    (6u << 8)
+#define ICR_PENDING    (1u << 12)
+#define ICR_ASSERT     (1u << 14)
+#define ICR_ALL_OTHERS (3u << 18)
+#define LVT_MASKED     (1u << 16)
+#define SVR_ENABLE     (1u << 8)
+#define DIVIDE_BY_16   3u
+#define APIC_ENABLED   (1u << 11) /* in MSR_APIC_BASE */
+#define APIC_X2        (1u << 10)
 
 static volatile uint32_t *lapic;
 static uint64_t timer_hz;
@@ -50,11 +58,10 @@ void pic_disable(void)
         outb(init[i][0], init[i][1]);
 }
 
-void lapic_init(volatile uint32_t *regs)
+static void take_over(void)
 {
     static const uint16_t lvts[] = { LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_PERF,
                                      LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,   LAPIC_LVT_ERROR };
-    lapic = regs;
     uint64_t base = rdmsr(MSR_APIC_BASE);
     ASSERT(!(base &
              APIC_X2)); /* a loader that leaves x2APIC on says so in its protocol; ours may not */
@@ -70,6 +77,50 @@ void lapic_init(volatile uint32_t *regs)
         for (int n = 0; n < 32 && lapic_read(LAPIC_ISR + (unsigned)i * 16); n++)
             lapic_eoi();
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
+}
+
+void lapic_init(volatile uint32_t *regs)
+{
+    lapic = regs;
+    take_over();
+}
+
+void lapic_init_secondary(void)
+{
+    take_over();
+    lapic_write(LAPIC_LVT_TIMER, VEC_TIMER);
+}
+
+/* An interrupt handler that sends too must not come between the two halves. */
+static void send(uint32_t apic_id, uint32_t command)
+{
+    uint64_t flags = irq_save();
+    while (lapic_read(LAPIC_ICR_LOW) & ICR_PENDING)
+        cpu_pause();
+    lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
+    lapic_write(LAPIC_ICR_LOW, command);
+    irq_restore(flags);
+}
+
+void lapic_send(uint32_t apic_id, unsigned vector)
+{
+    send(apic_id, ICR_ASSERT | vector);
+}
+
+void lapic_send_init(uint32_t apic_id)
+{
+    send(apic_id, ICR_ASSERT | ICR_INIT);
+}
+
+void lapic_send_startup(uint32_t apic_id, paddr_t page)
+{
+    send(apic_id, ICR_ASSERT | ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
+}
+
+void lapic_send_nmi_others(void)
+{
+    if (lapic)
+        send(0, ICR_ASSERT | ICR_NMI | ICR_ALL_OTHERS);
 }
 
 void lapic_eoi(void)
@@ -147,7 +198,7 @@ status_t ioapic_route(uint32_t gsi, unsigned vector, bool level, bool active_low
         if (gsi < ioapics[i].first || gsi - ioapics[i].first >= ioapics[i].count)
             continue;
         uint32_t reg = 0x10 + 2 * (gsi - ioapics[i].first);
-        ioapic_write(ioapics[i].regs, reg + 1, lapic_id() << 24);
+        ioapic_write(ioapics[i].regs, reg + 1, cpus[0].apic_id << 24);
         ioapic_write(ioapics[i].regs, reg,
                      vector | (level ? REDIR_LEVEL : 0) | (active_low ? REDIR_ACTIVE_LOW : 0));
         return OK;

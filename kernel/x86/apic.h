@@ -8,7 +8,14 @@
 void pic_disable(void);
 /* Take over the calling CPU's local APIC, whatever state a loader left it in. regs: its mapped registers. */
 void lapic_init(volatile uint32_t *regs);
+/* The same on another CPU, whose registers are at the same address, after the boot CPU's timer was measured. */
+void lapic_init_secondary(void);
 void lapic_eoi(void);
+/* Interrupt another CPU at a vector; INIT and start-up (SDM vol. 3, 8.4.4); an NMI to all but the calling CPU. */
+void lapic_send(uint32_t apic_id, unsigned vector);
+void lapic_send_init(uint32_t apic_id);
+void lapic_send_startup(uint32_t apic_id, paddr_t page);
+void lapic_send_nmi_others(void);
 uint32_t lapic_id(void);
 /* Interrupt at VEC_TIMER after about ns (1 … several seconds; longer is cut short). 0 stops the timer. */
 void lapic_timer_oneshot(uint64_t ns);

@@ -109,9 +109,75 @@ void clock_init(int64_t boot_time)
     tsc_base = rdtsc();
 }
 
+/* ---- several CPUs ---- */
+
+#define CHECK_MEETINGS 64u       /* how often the CPUs must have taken turns */
+#define CHECK_ROUNDS   20000u    /* or how often each tries */
+#define CHECK_NS       5000000ull
+
+static struct {
+    uint64_t word;  /* [a] TSC read last, bit 0: by the secondary CPU */
+    uint32_t done;  /* [a] the secondary CPU has looked often enough */
+    bool distrust;  /* [a] some TSC is behind another */
+    uint64_t last;  /* [a] greatest time given out, when distrusted */
+} tsc;
+
+/* One look: what the other left must not be later than what is read here after it. */
+static bool compare(unsigned side)
+{
+    uint64_t before = __atomic_load_n(&tsc.word, __ATOMIC_SEQ_CST);
+    __asm__ volatile("lfence" ::: "memory");
+    uint64_t now = (rdtsc() & ~1ull) | side;
+    bool met = (before & 1) != side && before;
+    if (met && (before | 1) > (now | 1))
+        clock_distrust_tsc();
+    __atomic_compare_exchange_n(&tsc.word, &before, now, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    return met;
+}
+
+void clock_check_secondary(void)
+{
+    unsigned met = 0;
+    for (unsigned i = 0; i < CHECK_ROUNDS && met < CHECK_MEETINGS; i++)
+        met += compare(1);
+    __atomic_store_n(&tsc.done, 1, __ATOMIC_RELEASE);
+}
+
+void clock_check_boot(void)
+{
+    uint64_t end = clock_ns() + CHECK_NS;
+    while (!__atomic_load_n(&tsc.done, __ATOMIC_ACQUIRE) && clock_ns() < end)
+        (void)compare(0);
+    __atomic_store_n(&tsc.done, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&tsc.word, 0, __ATOMIC_RELAXED);
+}
+
+bool clock_tsc_usable(void)
+{
+    return !__atomic_load_n(&tsc.distrust, __ATOMIC_ACQUIRE);
+}
+
+void clock_distrust_tsc(void)
+{
+    __atomic_store_n(&tsc.distrust, true, __ATOMIC_RELEASE);
+}
+
+/* The time, but no earlier than any that was given out before. */
+static uint64_t common(uint64_t now)
+{
+    uint64_t last = __atomic_load_n(&tsc.last, __ATOMIC_ACQUIRE);
+    do {
+        if (last >= now)
+            return last;
+    } while (!__atomic_compare_exchange_n(&tsc.last, &last, now, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    return now;
+}
+
 uint64_t clock_ns(void)
 {
-    return (uint64_t)(((__uint128_t)(rdtsc() - tsc_base) * ns_mult) >> 32);
+    uint64_t now = (uint64_t)(((__uint128_t)(rdtsc() - tsc_base) * ns_mult) >> 32);
+    return UNLIKELY(tsc.distrust) ? common(now) : now;
 }
 
 int64_t clock_wall_ns(void)

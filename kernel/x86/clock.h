@@ -6,7 +6,17 @@
 
 /* Measure TSC and LAPIC timer against the PIT for about a millisecond. boot_time: seconds since 1970, or 0 to read the RTC. */
 void clock_init(int64_t boot_time);
-/* Nanoseconds since clock_init; never steps back. */
+/*
+ * Both CPUs compare their TSCs while the second of the two starts; each returns after a few milliseconds at most, also
+ * when the other does not come. When one was behind the other, clock_ns goes through a shared word from then on.
+ */
+void clock_check_boot(void);
+void clock_check_secondary(void);
+/* Whether all CPUs' TSCs agree, so that user mode may read its own. */
+bool clock_tsc_usable(void);
+/* Don't rely on the TSCs to agree (a test's or a user's wish). */
+void clock_distrust_tsc(void);
+/* Nanoseconds since clock_init; never steps back, whichever CPU asks. */
 uint64_t clock_ns(void);
 /* Nanoseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ns(void);

@@ -3,6 +3,7 @@
 #include "x86/pte.h"
 
 struct cpu cpus[MAX_CPUS];
+uint32_t cpu_count = 1;
 struct cpu_features cpu_features;
 
 #define XCR0_X87_SSE_AVX 7u

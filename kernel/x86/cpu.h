@@ -16,6 +16,7 @@
 
 struct thread;
 struct aspace;
+struct runqueue;
 
 /* Acquisitions of locks of one rank that had to wait (klib/spinlock.c). */
 struct lock_waits {
@@ -35,9 +36,28 @@ struct cpu {
     uint64_t frame_floor;     /* free page frames the running thread must leave (mm/frame.h) */
     struct cpu_stats stats;   /* counted by this CPU with CPU_COUNT, read by all */
     struct lock_waits lock_waits[LOCK_RANKS]; /* by rank; counted by this CPU, read by all */
-    struct aspace *aspace; /* whose page tables are loaded; NULL: the kernel's own (mm/aspace.c) */
-    bool aspace_used; /* the running thread is one of it, so this CPU hears of its changes */
-    uint64_t aspace_seen; /* its generation up to which the TLB has forgotten what it must */
+
+    /* sched/schedule.c */
+    struct runqueue *runqueue;    /* [I] */
+    struct thread
+        *switched_from; /* ran before the current one, for the first code after the switch */
+    struct thread *leaving;       /* the same if it is dead, or must go on on another CPU */
+    uint64_t slice_end;           /* when the slice ends; UINT64_MAX: nobody waits for the CPU */
+    uint64_t timer_programmed;    /* when the LAPIC timer will interrupt; UINT64_MAX: never */
+
+    /* mm/aspace.c */
+    struct aspace *aspace; /* whose page tables are loaded; NULL: the kernel's own */
+    bool aspace_used;      /* the running thread is one of it, so this CPU hears of its changes */
+    uint64_t aspace_seen;  /* its generation up to which the TLB has forgotten what it must */
+
+    /* x86/smp.c */
+    uint32_t apic_id;      /* [I] of its local APIC */
+    uint32_t calls_wanted; /* [a] bit n: cpus[n] has a call for this one */
+    struct {
+        void (*fn)(void *arg);
+        void *arg;
+        uint32_t waiting;  /* [a] CPUs that have not done it yet */
+    } call;                /* this CPU's, valid while it waits */
 };
 
 _Static_assert(offsetof(struct cpu, user_rsp) == 8, "entry/syscall.S");
@@ -47,6 +67,13 @@ _Static_assert(offsetof(struct cpu, current) == 24, "entry/syscall.S");
 _Static_assert(offsetof(struct cpu, stats.syscalls) == CPU_STATS_SYSCALLS, "entry/syscall.S");
 
 extern struct cpu cpus[MAX_CPUS];
+/* CPUs that run threads: cpus[0] … in the order in which they were started. Grows during start-up only. */
+extern uint32_t cpu_count;
+
+static inline uint32_t cpu_mask_all(void)
+{
+    return (1u << __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE)) - 1;
+}
 
 /* Count one in the stats of the running CPU: one instruction, which no migration splits. */
 #define CPU_COUNT(field) \

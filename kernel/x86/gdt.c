@@ -4,7 +4,7 @@
 #include "x86/trapframe.h"
 
 #define IST_STACK_SIZE 8192
-enum { IST_DF = 1, IST_NMI = 2, IST_MC = 3, IST_COUNT = 3 };
+enum { IST_DF = 1, IST_NMI = 2, IST_MC = 3 };
 
 struct tss {
     uint32_t reserved0;
@@ -14,7 +14,8 @@ struct tss {
     uint64_t reserved2;
     uint16_t reserved3, iomap;
 } PACKED;
-_Static_assert(sizeof(struct tss) == 104, "SDM vol. 3, figure 7-11");
+_Static_assert(sizeof(struct tss) == 104 && offsetof(struct tss, rsp) == TSS_RSP0,
+               "SDM vol. 3, figure 7-11");
 
 struct gate {
     uint16_t offset_low, selector;
@@ -26,11 +27,11 @@ struct gate {
 struct cpu_tables {
     uint64_t gdt[7];
     struct tss tss;
-    char ist_stacks[IST_COUNT][IST_STACK_SIZE] ALIGNED(16);
-};
+} ALIGNED(16);
 
 static struct gate idt[256] ALIGNED(16);
-static struct cpu_tables boot_tables ALIGNED(16);
+static struct cpu_tables tables[MAX_CPUS];
+static char boot_ist_stacks[GDT_IST_COUNT][IST_STACK_SIZE] ALIGNED(16);
 extern char trap_stubs[]; /* entry/trap.S: 256 stubs of 16 bytes */
 
 #define TRAP_STUB_SIZE 16
@@ -78,14 +79,14 @@ static void load(const struct cpu_tables *t)
                      : "rax", "memory");
 }
 
-void gdt_init(struct cpu *cpu)
+void gdt_init(struct cpu *cpu, const uintptr_t ist_tops[GDT_IST_COUNT])
 {
-    struct cpu_tables *t = &boot_tables;
+    struct cpu_tables *t = &tables[cpu->id];
     uint64_t base = (uintptr_t)&t->tss;
     memset(&t->tss, 0, sizeof t->tss);
     t->tss.iomap = sizeof t->tss; /* no I/O bitmap: IN and OUT fault in user mode */
-    for (int i = 0; i < IST_COUNT; i++)
-        t->tss.ist[i] = (uintptr_t)(t->ist_stacks[i] + IST_STACK_SIZE);
+    for (int i = 0; i < GDT_IST_COUNT; i++)
+        t->tss.ist[i] = ist_tops ? ist_tops[i] : (uintptr_t)(boot_ist_stacks[i] + IST_STACK_SIZE);
     t->gdt[0] = 0;
     t->gdt[1] = 0x00af9b000000ffff; /* kernel code, 64-bit */
     t->gdt[2] = 0x00cf93000000ffff; /* kernel data */
@@ -94,17 +95,11 @@ void gdt_init(struct cpu *cpu)
     t->gdt[5] =
         (sizeof t->tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     t->gdt[6] = base >> 32;
-    idt_init();
+    if (cpu == &cpus[0])
+        idt_init(); /* all CPUs share it */
     load(t);
     cpu->self = cpu;
     cpu->tss = &t->tss;
     wrmsr(MSR_GS_BASE, (uintptr_t)cpu);
     wrmsr(MSR_KERNEL_GS_BASE, 0);
-}
-
-void gdt_set_kernel_stack(struct cpu *cpu, uintptr_t top)
-{
-    struct tss *tss = cpu->tss;
-    tss->rsp[0] = top;
-    cpu->kernel_rsp = top;
 }

@@ -40,6 +40,8 @@ enum vector {
     VEC_XM = 19,
     VEC_IRQ_FIRST = 32,
     VEC_TIMER = 0xf0, /* LAPIC timer */
+    VEC_RESCHED = 0xf1, /* from another CPU: look at the run queue */
+    VEC_CALL = 0xf2, /* from another CPU: run a function */
     VEC_SPURIOUS = 0xff, /* LAPIC spurious interrupt: no EOI */
 };
 
