@@ -93,7 +93,7 @@ static void page_fault(struct trap_frame *f)
     /* With interrupts off a lock may be held: such a look at user memory (user_peek32) fails instead of waiting. */
     if (as && address < USER_MAX && (trap_from_user(f) || fixup) && (f->rflags & RFLAGS_IF)) {
         irq_enable();
-        st = vm_fault(as, address, access);
+        st = process_fault(as, address, access);
         irq_disable();
     }
     if (st == OK)

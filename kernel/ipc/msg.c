@@ -135,8 +135,9 @@ status_t msg_slot_make(uintptr_t *user_addr)
     list_init(&s->ghost_node);
     wait_queue_init(&s->caller);
     s->page = shm_create(PAGE_SIZE);
-    paddr_t frame = s->page ? shm_page(s->page, 0) : 0;
-    status_t st = frame ? OK : -ENOMEM;
+    status_t st = s->page ? object_charge(&s->page->obj, &t->process->job->account) : -ENOMEM;
+    paddr_t frame = st == OK ? shm_page(s->page, 0) : 0;
+    st = frame ? OK : -ENOMEM;
     if (st == OK) {
         s->buf = phys_to_virt(frame);
         struct vm_map_args a = { .len = PAGE_SIZE,

@@ -37,15 +37,57 @@ static struct shm *make(uint64_t pages, const struct shm_ops *ops)
 
 /* ---- anonymous ---- */
 
+/* Let the object's account pay for one more page; without one the kernel pays. */
+static bool pay(struct shm *s)
+{
+    struct account *a = __atomic_load_n(&s->obj.account, __ATOMIC_ACQUIRE);
+    if (!a)
+        return true;
+    if (!account_charge(a, JOB_MEMORY, PAGE_SIZE))
+        return false;
+    s->paid += PAGE_SIZE;
+    return true;
+}
+
+static void refund(struct shm *s)
+{
+    if (!s->obj.account)
+        return;
+    account_uncharge(s->obj.account, JOB_MEMORY, PAGE_SIZE);
+    s->paid -= PAGE_SIZE;
+}
+
+static void *table_new(struct shm *s)
+{
+    if (!pay(s))
+        return NULL;
+    void *t = kzalloc(PAGE_SIZE);
+    if (!t)
+        refund(s);
+    return t;
+}
+
+static paddr_t page_new(struct shm *s)
+{
+    if (!pay(s))
+        return 0;
+    paddr_t p = frame_alloc_zeroed();
+    if (LIKELY(p))
+        s->resident++;
+    else
+        refund(s);
+    return p;
+}
+
 /* The slot of a page, with its tables made; NULL when memory is out. */
 static paddr_t *slot(struct shm *s, uint64_t index)
 {
     uint64_t top = index / FANOUT / FANOUT, mid = index / FANOUT % FANOUT;
-    if (!s->tables && !(s->tables = kzalloc(PAGE_SIZE)))
+    if (!s->tables && !(s->tables = table_new(s)))
         return NULL;
-    if (!s->tables[top] && !(s->tables[top] = kzalloc(PAGE_SIZE)))
+    if (!s->tables[top] && !(s->tables[top] = table_new(s)))
         return NULL;
-    if (!s->tables[top][mid] && !(s->tables[top][mid] = kzalloc(PAGE_SIZE)))
+    if (!s->tables[top][mid] && !(s->tables[top][mid] = table_new(s)))
         return NULL;
     return &s->tables[top][mid][index % FANOUT];
 }
@@ -54,8 +96,8 @@ static paddr_t anon_page(struct shm *s, uint64_t index)
 {
     spin_lock(&s->lock);
     paddr_t *p = slot(s, index), at = 0;
-    if (p && !*p && (*p = frame_alloc_zeroed()))
-        s->resident++;
+    if (p && !*p)
+        *p = page_new(s);
     if (p)
         at = *p;
     spin_unlock(&s->lock);
@@ -64,6 +106,7 @@ static paddr_t anon_page(struct shm *s, uint64_t index)
 
 static void anon_release(struct shm *s)
 {
+    account_uncharge(s->obj.account, JOB_MEMORY, s->paid);
     if (!s->tables)
         return;
     for (uint64_t first = 0; first < s->pages; first += FANOUT) {

@@ -2,13 +2,13 @@
  * Memory objects: pages that address spaces map and devices use.
  *
  * A page is made (zeroed) at its first use and never moves or goes away while the object lives: who holds a
- * reference may let a device work on the pages. The list of mappings is the reverse map: from a page's object and
+ * reference may let a device work on the pages. Who pays for the object pays for its pages. The list of mappings is the reverse map: from a page's object and
  * index to every place it is seen at. get_page is the pager hook: a later kind of object can fetch its pages.
  */
 #ifndef MM_SHM_H
 #define MM_SHM_H
 
-#include "object/object.h"
+#include "object/account.h"
 
 #define SHM_MAX_PAGES (1ull << 22) /* 16 GiB */
 
@@ -32,6 +32,7 @@ struct shm {
         *tables; /* [s] two levels of 512 page addresses each below the root; anonymous objects */
     paddr_t base; /* [I] contiguous objects */
     uint64_t resident; /* [s] pages made so far */
+    uint64_t paid; /* [s] bytes charged for them and for tables */
 };
 
 /* An object of zero pages, filled on demand; size in bytes is rounded up. NULL: too big, 0, or out of memory. */

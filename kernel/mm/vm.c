@@ -14,6 +14,11 @@
 #define DROP_REGION 16u
 /* Regions of an address space: bounds the search for a gap, and what mapping costs the kernel. */
 #define REGIONS_MAX 65536u
+/* Bytes that are charged for a region. */
+#define REGION_COST 128u
+_Static_assert(sizeof(struct region) <= REGION_COST, "a region pays for itself");
+/* Bytes that an address space pays for at a time. */
+#define PAY_AT_ONCE (16u * PAGE_SIZE)
 
 static uintptr_t start_of(const struct region *r)
 {
@@ -56,19 +61,34 @@ static struct region *region_from_va(struct aspace *as, uintptr_t va)
 
 /* ---- making and leaving address spaces ---- */
 
-struct aspace *aspace_create(void)
+/* A frame of zeros that as pays for; 0: there is none, or its account is at the limit. */
+static paddr_t own_frame(struct aspace *as)
+{
+    if (!purse_take(&as->purse, PAGE_SIZE))
+        return 0;
+    paddr_t p = frame_alloc_zeroed();
+    if (LIKELY(p))
+        as->pages++;
+    else
+        purse_return(&as->purse, PAGE_SIZE);
+    return p;
+}
+
+struct aspace *aspace_create(struct account *a)
 {
     struct aspace *as = kzalloc(sizeof *as);
-    paddr_t root = as ? frame_alloc_zeroed() : 0;
-    if (!root) {
+    if (!as)
+        return NULL;
+    purse_init(&as->purse, a, JOB_MEMORY, PAY_AT_ONCE);
+    as->root = own_frame(as);
+    if (!as->root) {
+        purse_empty(&as->purse, true);
         kfree(as);
         return NULL;
     }
     spin_init(&as->lock, RANK_ASPACE);
-    as->root = root;
     as->hint = MMAP_BASE;
-    as->pages = 1;
-    pt_share_kernel(root);
+    pt_share_kernel(as->root);
     return as;
 }
 
@@ -77,8 +97,13 @@ struct aspace *aspace_create(void)
 static paddr_t table_frame(void *arg)
 {
     struct aspace *as = arg;
+    if (!purse_take(&as->purse, PAGE_SIZE))
+        return 0;
     paddr_t p = frame_alloc();
-    as->pages += p != 0;
+    if (LIKELY(p))
+        as->pages++;
+    else
+        purse_return(&as->purse, PAGE_SIZE);
     return p;
 }
 
@@ -110,6 +135,7 @@ static void drop_entries(struct region *r, uintptr_t va, unsigned count, struct 
         if (!r->shm) {
             frame_list_add(&b->frames, old & PTE_ADDR);
             r->as->pages--;
+            purse_return(&r->as->purse, PAGE_SIZE);
         }
     }
 }
@@ -166,13 +192,8 @@ static pte_t *bring_in(struct region *r, uintptr_t va)
             __atomic_store_n(e, new, __ATOMIC_RELAXED);
         return e;
     }
-    paddr_t p;
-    if (r->shm) {
-        p = shm_page(r->shm, r->shm_page + ((va - start_of(r)) >> PAGE_SHIFT));
-    } else {
-        p = frame_alloc_zeroed();
-        as->pages += p != 0;
-    }
+    paddr_t p =
+        r->shm ? shm_page(r->shm, r->shm_page + ((va - start_of(r)) >> PAGE_SHIFT)) : own_frame(as);
     if (!p)
         return NULL;
     *e = p | prot_bits(r->prot);
@@ -205,6 +226,12 @@ static void region_link(struct region *r)
     spin_unlock(&r->shm->maps_lock);
 }
 
+/* Pay for n regions more; false: too many, or over the limit. */
+static bool regions_pay(struct aspace *as, uint32_t n)
+{
+    return as->region_count + n <= REGIONS_MAX && purse_take(&as->purse, n * REGION_COST);
+}
+
 static struct region *region_new(struct aspace *as, uintptr_t start, uintptr_t end)
 {
     struct region *r = kzalloc(sizeof *r);
@@ -223,6 +250,7 @@ static void region_remove(struct region *r, struct list *trash)
     struct shm *s = r->shm;
     tree_remove(&r->as->regions, &r->node);
     r->as->region_count--;
+    purse_return(&r->as->purse, REGION_COST);
     if (r->as->recent == r)
         r->as->recent = NULL;
     if (s) {
@@ -322,7 +350,7 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     if (!r)
         return -ENOMEM;
     spin_lock(&as->lock);
-    bool room = as->region_count < REGIONS_MAX;
+    bool room = regions_pay(as, 1);
     uintptr_t va = !room      ? 0
                    : a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0)
                               : place(as, a);
@@ -339,6 +367,8 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
         as->recent = r;
         if (va == as->hint)
             as->hint = r->end;
+    } else if (room) {
+        purse_return(&as->purse, REGION_COST);
     }
     spin_unlock(&as->lock);
     if (!va) {
@@ -361,9 +391,16 @@ static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len,
                             struct region *spare[2])
 {
     uintptr_t ends[2] = { addr, addr + len };
-    for (int i = 0; i < 2; i++)
-        if (crosses(as, ends[i]) && (!spare[i] || as->region_count + 2 > REGIONS_MAX))
+    uint32_t cuts = 0;
+    for (int i = 0; i < 2; i++) {
+        if (!crosses(as, ends[i]))
+            continue;
+        if (!spare[i])
             return -ENOMEM;
+        cuts++;
+    }
+    if (!regions_pay(as, cuts))
+        return -ENOMEM;
     for (int i = 0; i < 2; i++) {
         if (!crosses(as, ends[i]))
             continue;
@@ -573,8 +610,11 @@ void aspace_destroy(struct aspace *as)
         vm_batch_finish(&b);
         trash_free(&trash);
     }
-    as->pages -= pt_free_user(as->root);
+    uint64_t tables = pt_free_user(as->root);
+    as->pages -= tables;
     ASSERT(as->pages == 0);
+    purse_return(&as->purse, tables << PAGE_SHIFT);
+    purse_empty(&as->purse, true);
     kfree(as);
 }
 

@@ -19,6 +19,7 @@ struct aspace {
     uintptr_t hint;        /* [v] below it the mmap area has no gap worth a look */
     uint32_t region_count; /* [v] */
     uint64_t pages;        /* [v] private frames: anonymous pages and page tables */
+    struct purse purse;    /* [v] pays for them and for regions */
     uint32_t cpus;         /* [a] CPUs that run a thread of it: they are told what is unmapped */
     uint32_t loaded;       /* [a] CPUs that have its page tables loaded, in use or not */
     uint64_t generation;   /* [a] counts what took translations away; changed with v held */
@@ -37,8 +38,8 @@ struct region {
     struct list shm_node; /* [shm->maps_lock] */
 };
 
-/* NULL when memory is out. */
-struct aspace *aspace_create(void);
+/* a pays for what it takes, as long as it lives. NULL when memory is out, or a's limit. */
+struct aspace *aspace_create(struct account *a);
 /* Unmap all and free. No thread uses it any more; the CPUs that have it loaded are made to leave it. */
 void aspace_destroy(struct aspace *as);
 /*

@@ -4,7 +4,7 @@
 /* What an object costs beside what it holds: its structure, and for a thread its stack and register save area. */
 #define OBJECT_COST  512u
 #define PROCESS_COST 2048u
-#define THREAD_COST  (3 * PAGE_SIZE)
+#define THREAD_COST  (2 * PAGE_SIZE + 2048u)
 
 void account_init(struct account *a, struct account *parent, struct object *owner)
 {

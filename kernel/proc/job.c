@@ -1,9 +1,12 @@
 /* Jobs (process.h). One lock guards the whole tree: it changes when processes come and go, not on hot paths. */
+#include "klib/string.h"
 #include "mm/heap.h"
 #include "proc/job.h"
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_JOB);
 static struct job *root;
+/* The job that was chosen to end because memory is out, until it has; holds a reference. [lock] */
+static struct job *victim;
 
 static void destroy(struct object *o)
 {
@@ -90,12 +93,21 @@ status_t job_add_process(struct job *j, struct process *p)
 
 void job_remove_process(struct job *j, struct process *p)
 {
+    struct job *over = NULL;
     spin_lock(&lock);
     list_del(&p->job_node);
-    for (; j; j = j->parent)
-        if (--j->population == 0)
-            object_signal(&j->obj, 0, EV_EXITED);
+    for (; j; j = j->parent) {
+        if (--j->population)
+            continue;
+        object_signal(&j->obj, 0, EV_EXITED);
+        if (j == victim) {
+            over = victim;
+            victim = NULL;
+        }
+    }
     spin_unlock(&lock);
+    if (over)
+        object_put(&over->obj);
 }
 
 /* Call fn on the processes of j and below until it returns true; that process, or NULL. The lock is held. */
@@ -224,6 +236,8 @@ static bool take_off(struct process *p, void *arg)
     struct job_info *info = arg;
     spin_lock(&p->lock);
     info->used[JOB_HANDLES] -= p->handles.purse.saved;
+    if (p->state < PROC_DYING)
+        info->used[JOB_MEMORY] -= p->aspace->purse.saved;
     spin_unlock(&p->lock);
     return false;
 }
@@ -243,4 +257,65 @@ void job_describe(struct job *j, struct job_info *info)
     }
     each(j, take_off, info);
     spin_unlock(&lock);
+}
+
+/* ---- memory is out ---- */
+
+static uint64_t memory_of(const struct job *j)
+{
+    return account_used(&j->account, JOB_MEMORY);
+}
+
+/* The job among those of a list with most memory and with processes; the older of two. */
+static struct job *biggest(struct list *jobs, struct job *best)
+{
+    LIST_FOR (n, jobs) {
+        struct job *j = LIST_ENTRY(n, struct job, sibling);
+        if (j->population && (!best || memory_of(j) > memory_of(best)))
+            best = j;
+    }
+    return best;
+}
+
+/* The lock is held. */
+static struct job *choose(void)
+{
+    struct job *best = NULL;
+    LIST_FOR (n, &root->children)
+        best = biggest(&LIST_ENTRY(n, struct job, sibling)->children, best);
+    for (struct job *in = best; in;) {
+        in = biggest(&in->children, NULL);
+        if (in && memory_of(in) <= memory_of(best) / 2)
+            break;
+        if (in)
+            best = in;
+    }
+    return best;
+}
+_Static_assert(CORE_DEPTH == 1, "choose() begins below the children of the root");
+
+static bool copy_first(struct process *p, void *arg)
+{
+    struct job_victim *v = arg;
+    v->pid = p->pid;
+    memcpy(v->name, p->name, sizeof v->name);
+    return true;
+}
+
+bool job_choose_victim(struct job_victim *v)
+{
+    *v = (struct job_victim){ 0 };
+    spin_lock(&lock);
+    bool waiting = victim != NULL;
+    if (!waiting)
+        victim = v->job = choose();
+    if (v->job) {
+        object_get(&v->job->obj); /* the caller's */
+        object_get(&v->job->obj); /* victim's */
+        v->bytes = memory_of(v->job);
+        v->processes = v->job->population;
+        each(v->job, copy_first, v);
+    }
+    spin_unlock(&lock);
+    return waiting || v->job;
 }

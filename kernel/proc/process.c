@@ -7,9 +7,6 @@
 #include "x86/clock.h"
 #include "x86/switch.h"
 
-/* svcman runs in the root job, its services one level below; programs are deeper and leave them a reserve of memory. */
-#define CORE_DEPTH 1u
-
 static uint64_t next_pid = 1; /* [a] */
 static void (*thread_exit_hook)(struct thread *t);
 
@@ -55,7 +52,7 @@ static struct process *make(struct job *j, status_t *st)
     object_get(&j->obj);
     p->job = j;
     *st = object_charge(&p->obj, &j->account);
-    if (*st == OK && !(p->aspace = aspace_create()))
+    if (*st == OK && !(p->aspace = aspace_create(&j->account)))
         *st = -ENOMEM;
     if (*st == OK)
         return p;

@@ -13,38 +13,41 @@
 #include "sched/thread.h"
 
 #define JOB_DEPTH_MAX 32u /* the tree is walked by recursion */
+/* svcman runs in the root job, its services one level below; programs are deeper, leave them a reserve of memory, and are
+ * ended when it is out. */
+#define CORE_DEPTH 1u
 
 struct job {
     struct object obj;
-    uint32_t depth;         /* [I] 0: the root */
-    struct job *parent;     /* [I] holds a reference; NULL: the root */
-    struct list children;   /* [jobs lock] struct job.sibling */
+    uint32_t depth; /* [I] 0: the root */
+    struct job *parent; /* [I] holds a reference; NULL: the root */
+    struct list children; /* [jobs lock] struct job.sibling */
     struct list sibling;
-    struct list processes;  /* [jobs lock] struct process.job_node */
-    uint64_t population;    /* [jobs lock] processes in it and the jobs in it */
-    bool killed;            /* [jobs lock] nothing can be made in it any more */
+    struct list processes; /* [jobs lock] struct process.job_node */
+    uint64_t population; /* [jobs lock] processes in it and the jobs in it */
+    bool killed; /* [jobs lock] nothing can be made in it any more */
     uint64_t inner[JOB_KINDS]; /* [jobs lock] limits that jobs made in it start with */
     struct account account;
 };
 
 struct process {
     struct object obj;
-    uint64_t pid, ppid;      /* [I] */
-    char name[NAME_LEN];     /* [I] */
-    struct job *job;         /* [I] holds a reference */
-    struct aspace *aspace;   /* [I] until the end */
-    struct spinlock lock;    /* p */
-    uint32_t state;          /* [p] enum process_state */
-    uint32_t status;         /* [p] exit status in Linux's wait encoding */
-    uint32_t thread_count;   /* [p] */
-    uint32_t holds;          /* [p] calls of other processes at work on the address space */
-    struct list threads;     /* [p] struct thread.process_node */
-    struct list job_node;    /* [jobs lock] */
-    uint64_t cpu_ns;         /* [p] of threads that have ended */
-    uint64_t start_ns;       /* [I] */
+    uint64_t pid, ppid; /* [I] */
+    char name[NAME_LEN]; /* [I] */
+    struct job *job; /* [I] holds a reference */
+    struct aspace *aspace; /* [I] until the end */
+    struct spinlock lock; /* p */
+    uint32_t state; /* [p] enum process_state */
+    uint32_t status; /* [p] exit status in Linux's wait encoding */
+    uint32_t thread_count; /* [p] */
+    uint32_t holds; /* [p] calls of other processes at work on the address space */
+    struct list threads; /* [p] struct thread.process_node */
+    struct list job_node; /* [jobs lock] */
+    uint64_t cpu_ns; /* [p] of threads that have ended */
+    uint64_t start_ns; /* [I] */
     struct crash_info *crash; /* [p] the fault that ended it; kept, once it is there */
-    uintptr_t image;         /* [a] where its program was loaded, if who made it has said so */
-    bool critical;           /* [I] its end is the machine's */
+    uintptr_t image; /* [a] where its program was loaded, if who made it has said so */
+    bool critical; /* [I] its end is the machine's */
     struct handle_table handles;
 };
 
@@ -83,6 +86,11 @@ void process_release(struct process *p);
 void process_kill(struct process *p, uint32_t status);
 /* End the calling thread; the last one takes the process down. */
 void process_thread_exit(void) NORETURN;
+/*
+ * Bring in the page at va for the calling thread, as vm_fault; when the machine's memory is out another job may be ended
+ * for it (oom.c). May sleep.
+ */
+status_t process_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
 /* What a room above has to clean up when a user thread ends; called in that thread. */
 void process_set_thread_exit_hook(void (*fn)(struct thread *t));
 void process_describe(struct process *p, struct process_info *info);

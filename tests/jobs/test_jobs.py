@@ -3,3 +3,11 @@
 
 def test_limits(boot, nonce, secret):
     boot(f"test=job.limits nonce={nonce}").ok().line("JOB: limits ok", nonce=nonce, secret=secret)
+
+
+def test_out_of_memory(boot, nonce, secret):
+    """The job to blame is ended and named; its neighbour lives on."""
+    run = boot(f"test=job.oom nonce={nonce}", mem=64).ok()
+    run.line("JOB: out of memory ok", nonce=nonce, secret=secret)
+    said = [line for line in run.lines if line.startswith("OOM: ")]
+    assert len(said) == 4 and all("name=hog with " in line for line in said)

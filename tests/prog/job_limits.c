@@ -6,6 +6,8 @@
 
 #include "tests/prog/stress.h"
 
+enum { MIB = 1024 * 1024 };
+
 /* ---- the child: take one kind until the kernel says no ---- */
 
 static int sleep_long(void *arg)
@@ -61,20 +63,50 @@ static int take_job(void)
     return j < 0 ? j : 0;
 }
 
+static int take_port(void)
+{
+    handle_t p = sys_port_create();
+
+    return p < 0 ? p : sys_port_add(p, start_handle(START_JOB), EV_EXITED, 0);
+}
+
+static int take_region(void)
+{
+    static uintptr_t at = 0x300000000000;
+    int64_t got = sys_vm_map(HANDLE_SELF, at += 2 * PAGE_SIZE, PAGE_SIZE, VM_READ, VM_FIXED);
+
+    return got < 0 ? (int)got : 0;
+}
+
+/* A page of a memory object, through a copy to user memory: that fails where a touch would kill. */
+static int take_page(void)
+{
+    static int64_t at, next;
+
+    if (at == 0) {
+        handle_t shm = NEED_HANDLE(sys_shm_create(64 * MIB, 0));
+        at = NEED(sys_shm_map(HANDLE_SELF, shm, 0, 64 * MIB, 0, VM_READ | VM_WRITE));
+    }
+    return sys_process_info(HANDLE_SELF, (void *)(at + PAGE_SIZE * next++));
+}
+
 static const struct taker {
     const char *name;
     uint32_t kind;
     uint64_t limit; /* set for the child's job */
     uint64_t least; /* so many must be had */
-    int error;      /* and then this comes */
+    int error; /* and then this comes */
     int (*take)(void);
 } takers[] = {
     { "process", JOB_PROCESSES, 20, 19, -EAGAIN, take_process },
     { "thread", JOB_THREADS, 20, 19, -EAGAIN, take_thread },
     { "handle", JOB_HANDLES, 100, 90, -EMFILE, take_handle },
     { "session", JOB_SESSIONS, 30, 29, -EMFILE, take_session },
-    { "timer", JOB_MEMORY, 1024 * 1024, 500, -ENOMEM, take_timer },
-    { "job", JOB_MEMORY, 1024 * 1024, 500, -ENOMEM, take_job },
+    { "timer", JOB_MEMORY, MIB, 500, -ENOMEM, take_timer },
+    { "job", JOB_MEMORY, MIB, 500, -ENOMEM, take_job },
+    { "port", JOB_MEMORY, MIB, 500, -ENOMEM, take_port },
+    { "region", JOB_MEMORY, MIB, 2000, -ENOMEM, take_region },
+    { "object", JOB_MEMORY, 4 * MIB, 700, -EFAULT, take_page },
 };
 
 enum { TAKERS = sizeof(takers) / sizeof(takers[0]) };
@@ -104,7 +136,8 @@ static int child(const struct taker *t, uint64_t most)
     uint64_t had = 0;
     int st = 0;
 
-    (void)ipc_buffer();
+    memset(ipc_buffer(), 0,
+           sizeof(struct ipc_msg)); /* touched: at the limit it would be too late */
     while (had < most && (st = t->take()) == 0)
         had++;
     for (int i = 0; had < most && i < 3; i++)

@@ -1,0 +1,62 @@
+/*
+ * When memory is out (process.h).
+ *
+ * A program that touches more than its job may is ended: that is its own affair. When the machine has no frame left for
+ * it though its job has room, the programs together were promised too much, and one of them has to go: of the jobs that
+ * services have made, the one that uses most, with all that is in it. Of a job that made jobs itself only the one goes that
+ * uses more than half of it, and so on inside. Core services are never chosen, and have FRAME_RESERVE to go on meanwhile.
+ * Who was refused waits until the chosen job has ended, and tries again.
+ */
+#include "klib/printf.h"
+#include "mm/frame.h"
+#include "proc/job.h"
+#include "x86/clock.h"
+
+/* Free frames above a thread's floor that may be on their way between the allocator's lists. */
+#define SLACK 64u
+/* A look whether the chosen job has ended, and how many of them before the touch fails after all. */
+#define LOOK_NS 1000000u
+#define LOOKS   2000u
+
+static bool memory_is_out(void)
+{
+    return frame_totals().free <= current_thread()->frame_floor + SLACK;
+}
+
+static void sleep_a_moment(void)
+{
+    struct spinlock lock = SPINLOCK_INIT(RANK_WAITQ);
+    struct wait_queue q;
+    wait_queue_init(&q);
+    spin_lock(&lock);
+    (void)!wait_sleep(&q, &lock, clock_ns() + LOOK_NS);
+    spin_unlock(&lock);
+}
+
+/* End the job that has to go, unless one is ending already. False: there is none. */
+static bool make_room(void)
+{
+    struct job_victim v;
+    if (!job_choose_victim(&v))
+        return false;
+    if (!v.job)
+        return true;
+    kprintf(
+        "OOM: memory is out: the job of pid=%lu name=%s with %lu KiB and %lu processes is ended\n",
+        v.pid, v.name, v.bytes >> 10, v.processes);
+    job_kill(v.job);
+    object_put(&v.job->obj);
+    return true;
+}
+
+status_t process_fault(struct aspace *as, uintptr_t va, uint32_t access)
+{
+    status_t st = vm_fault(as, va, access);
+    for (unsigned i = 0; UNLIKELY(st == -ENOMEM) && i < LOOKS; i++) {
+        if (thread_killed(current_thread()) || !memory_is_out() || !make_room())
+            break;
+        sleep_a_moment();
+        st = vm_fault(as, va, access);
+    }
+    return st;
+}
