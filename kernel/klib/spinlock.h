@@ -29,8 +29,9 @@ enum lock_rank {
     RANK_RUNQUEUE, /* ready threads of a CPU */
     RANK_TIMER,    /* timers of a CPU */
     RANK_KMAP,     /* kernel mappings */
-    RANK_HEAP,     /* kernel heap */
-    RANK_FRAME,    /* page frames */
+    RANK_HEAP,     /* slabs of one size of the kernel heap */
+    RANK_FRAME_CACHE, /* page frames at hand for a CPU */
+    RANK_FRAME,    /* page frames that all share */
     RANK_LOG,      /* system log */
     RANK_SERIAL,   /* serial port registers */
     RANK_COUNT

@@ -3,7 +3,8 @@
  *
  * Memory nobody has used costs nothing: each range of the loader's memory map has a mark up to which frames were
  * handed out once, and the frame database (struct frame for each frame, at FRAMEDB_BASE) is mapped only up to it.
- * Freed frames go onto a list and are used again first.
+ * Freed frames are used again first. Each CPU keeps some of them at hand, so that CPUs seldom wait for each other; they
+ * count as free, and when there are no others they are taken from where they are.
  */
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
@@ -13,15 +14,27 @@
 
 /* What is known of a frame that was handed out. While it is free only `next` counts. */
 struct frame {
-    uint32_t users;      /* free for the owner; the heap counts objects in use */
-    uint16_t size_class; /* heap: index of the object size */
-    uint16_t pins;       /* [frame lock] copies and requests under way that use it */
-    void *free;          /* heap: first free object */
+    union {
+        uint32_t users; /* heap: objects in use */
+        uint32_t
+            pins; /* [a] of user memory: copies and requests under way that use it, FRAME_FREED */
+    };
+    union {
+        struct {
+            uint16_t size_class; /* index of the object size */
+            uint16_t fresh; /* where in the page objects begin that were never handed out */
+        } slab; /* of the heap */
+        struct {
+            uint16_t low, end; /* present entries have an index in [low, end) */
+        } table; /* page table of a user half */
+    };
+    void *free; /* heap: first free object */
     struct frame *next, *prev;
 #ifdef DEBUG
     uint64_t used[2], guarded[2]; /* heap: a bit for each object (mm/poison.c) */
 #endif
 };
+#define FRAME_FREED 0x80000000u /* freed while it was pinned */
 _Static_assert(PAGE_SIZE % sizeof(struct frame) == 0, "entries fill a page");
 
 static inline void *phys_to_virt(paddr_t p)
@@ -64,10 +77,10 @@ void frame_list_add(struct frame_list *l, paddr_t p);
 /* Free them all; the list is empty then. */
 void frame_list_free(struct frame_list *l);
 /*
- * Keep a frame that is in use from being used for anything else, whatever its owner does; paired with frame_unpin. False:
- * it is pinned too often. Whoever pins sees to it that the owner doesn't free it just then (by the owner's lock).
+ * Keep a frame that is in use from being used for anything else, whatever its owner does; paired with frame_unpin.
+ * Whoever pins sees to it that the owner doesn't free it just then (by the owner's lock).
  */
-bool frame_pin(paddr_t p) MUST_CHECK;
+void frame_pin(paddr_t p);
 void frame_unpin(paddr_t p);
 /* Fill a frame with zeros. */
 void frame_zero(paddr_t p);
@@ -75,6 +88,7 @@ void frame_zero(paddr_t p);
 struct frame_totals {
     uint64_t total, free;
 };
+/* Exact when nothing is being allocated or freed meanwhile. Free are also frames that wait somewhere to be used again. */
 struct frame_totals frame_totals(void);
 
 #endif

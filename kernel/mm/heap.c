@@ -9,15 +9,24 @@
 static const uint16_t sizes[] = { 16,  32,  48,  64,   96,   128,  192, 256,
                                   384, 512, 672, 1024, 1360, 2048, 4096 };
 #define CLASSES ARRAY_SIZE(sizes)
+#define WHOLE   (CLASSES - 1) /* objects that are a frame each */
 
-static struct {
+/* The class of a size, by sixteenths. */
+static const uint8_t classes[PAGE_SIZE / 16 + 1] = {
+    [1] = 0,          [2] = 1,          [3] = 2,          [4] = 3,           [5 ... 6] = 4,
+    [7 ... 8] = 5,    [9 ... 12] = 6,   [13 ... 16] = 7,  [17 ... 24] = 8,   [25 ... 32] = 9,
+    [33 ... 42] = 10, [43 ... 64] = 11, [65 ... 85] = 12, [86 ... 128] = 13, [129 ... 256] = 14,
+};
+
+static struct class
+{
     struct spinlock lock;
-    struct frame *partial[CLASSES]; /* slabs with a free object, linked by next and prev */
-} heap = { .lock = SPINLOCK_INIT(RANK_HEAP) };
+    struct frame *partial; /* slabs with a free object, linked by next and prev */
+} ALIGNED(64) heap[CLASSES] = { [0 ... CLASSES - 1] = { .lock = SPINLOCK_INIT(RANK_HEAP) } };
 
 static void link_partial(struct frame *f)
 {
-    struct frame **head = &heap.partial[f->size_class];
+    struct frame **head = &heap[f->slab.size_class].partial;
     f->prev = NULL;
     f->next = *head;
     if (*head)
@@ -30,9 +39,20 @@ static void unlink_partial(struct frame *f)
     if (f->prev)
         f->prev->next = f->next;
     else
-        heap.partial[f->size_class] = f->next;
+        heap[f->slab.size_class].partial = f->next;
     if (f->next)
         f->next->prev = f->prev;
+}
+
+/* Whether a slab has no free object. */
+static bool is_full(const struct frame *f)
+{
+    return !f->free && f->slab.fresh + sizes[f->slab.size_class] > PAGE_SIZE;
+}
+
+static void *page_of(const struct frame *f)
+{
+    return phys_to_virt((paddr_t)(f - (struct frame *)FRAMEDB_BASE) << PAGE_SHIFT);
 }
 
 static struct frame *new_slab(unsigned class)
@@ -41,46 +61,66 @@ static struct frame *new_slab(unsigned class)
     if (!p)
         return NULL;
     struct frame *f = frame_of(p);
-    char *page = phys_to_virt(p);
-    f->size_class = (uint16_t)class;
-    f->free = NULL;
+    f->slab.size_class = (uint16_t)class;
     poison_slab(p);
-    for (unsigned at = (PAGE_SIZE / sizes[class]) * sizes[class]; at > 0; at -= sizes[class]) {
-        void **o = (void **)(page + at - sizes[class]);
-        *o = f->free;
-        f->free = o;
-    }
     link_partial(f);
     return f;
 }
 
+/* Take a free object of a slab that has one. */
+static void *take(struct frame *f)
+{
+    void **o = f->free;
+    if (o) {
+        f->free = *o;
+    } else {
+        o = (void **)((char *)page_of(f) + f->slab.fresh);
+        f->slab.fresh += sizes[f->slab.size_class];
+    }
+    f->users++;
+    return o;
+}
+
+/* An object that is a frame needs no slab. */
+static void *take_frame(size_t n)
+{
+    paddr_t p = frame_alloc();
+    if (!p)
+        return NULL;
+    struct frame *f = frame_of(p);
+    f->slab.size_class = WHOLE;
+    poison_slab(p);
+    poison_object_taken(&(struct heap_object){ f, phys_to_virt(p), PAGE_SIZE }, n);
+    return phys_to_virt(p);
+}
+
 void *kmalloc(size_t n)
 {
-    unsigned class = 0;
     ASSERT(n > 0 && n <= PAGE_SIZE);
-    while (sizes[class] < poison_room(n))
-        class ++;
-    spin_lock(&heap.lock);
-    struct frame *f = heap.partial[class];
+    unsigned class = classes[(poison_room(n) + 15) / 16];
+    if (class == WHOLE)
+        return take_frame(n);
+    void *o = NULL;
+    spin_lock(&heap[class].lock);
+    struct frame *f = heap[class].partial;
     if (!f)
         f = new_slab(class);
-    void **o = NULL;
     if (f) {
-        o = f->free;
-        f->free = *o;
-        f->users++;
-        if (!f->free)
+        o = take(f);
+        if (is_full(f))
             unlink_partial(f);
         poison_object_taken(&(struct heap_object){ f, o, sizes[class] }, n);
     }
-    spin_unlock(&heap.lock);
+    spin_unlock(&heap[class].lock);
     return o;
 }
 
 void *kzalloc(size_t n)
 {
     void *p = kmalloc(n);
-    if (p)
+    if (p && n == PAGE_SIZE)
+        frame_zero(virt_to_phys(p));
+    else if (p)
         memset(p, 0, n);
     return p;
 }
@@ -91,20 +131,24 @@ void kfree(void *p)
         return;
     paddr_t page = align_down(virt_to_phys(p), PAGE_SIZE);
     struct frame *f = frame_of(page);
-    spin_lock(&heap.lock);
-    bool was_full = !f->free;
-    ASSERT(f->users > 0);
-    poison_object_freed(&(struct heap_object){ f, p, sizes[f->size_class] });
-    *(void **)p = f->free;
-    f->free = p;
-    f->users--;
-    if (was_full)
-        link_partial(f);
-    if (f->users == 0) {
-        unlink_partial(f);
-        spin_unlock(&heap.lock);
+    ASSERT(f->slab.size_class < CLASSES);
+    if (f->slab.size_class == WHOLE) {
+        poison_object_freed(&(struct heap_object){ f, p, PAGE_SIZE });
         frame_free(page);
         return;
     }
-    spin_unlock(&heap.lock);
+    struct class *c = &heap[f->slab.size_class];
+    spin_lock(&c->lock);
+    ASSERT(f->users > 0);
+    poison_object_freed(&(struct heap_object){ f, p, sizes[f->slab.size_class] });
+    if (is_full(f))
+        link_partial(f);
+    *(void **)p = f->free;
+    f->free = p;
+    bool empty = --f->users == 0;
+    if (empty)
+        unlink_partial(f);
+    spin_unlock(&c->lock);
+    if (empty)
+        frame_free(page);
 }

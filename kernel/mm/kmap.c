@@ -27,7 +27,7 @@ static struct {
 static paddr_t table_frame(void *arg)
 {
     (void)arg;
-    return frame_alloc();
+    return frame_alloc_zeroed();
 }
 
 volatile void *kmap_device(paddr_t at, uint64_t length)
@@ -177,6 +177,22 @@ void kstack_free(uintptr_t top)
             return;
     }
     give_up(top);
+}
+
+uint32_t kstack_spare_frames(void)
+{
+    uint32_t n = 0;
+    for (unsigned i = 0; i < MAX_CPUS * STACKS_KEPT; i++)
+        n += __atomic_load_n(&kmap.kept[i / STACKS_KEPT][i % STACKS_KEPT], __ATOMIC_RELAXED) != 0;
+    return n * STACK_PAGES;
+}
+
+void kstack_trim(void)
+{
+    uintptr_t top;
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+        while ((top = take_kept(cpu)) != 0)
+            give_up(top);
 }
 
 bool kstack_guard_hit(uintptr_t va)

@@ -38,7 +38,18 @@ static paddr_t early_frame(void *arg)
     if (early.next == early.end)
         panic(PANIC_BOOT, "no memory for the kernel's page tables");
     early.end -= PAGE_SIZE;
+    memset(table(early.end), 0, PAGE_SIZE);
     return early.end;
+}
+
+/* A table of a user half got an entry: note where they are. */
+static void note_entry(paddr_t at, unsigned index)
+{
+    struct frame *f = frame_of(at);
+    if (f->table.end == 0 || index < f->table.low)
+        f->table.low = (uint16_t)index;
+    if (index >= f->table.end)
+        f->table.end = (uint16_t)(index + 1);
 }
 
 pte_t *pt_slot(paddr_t top, uintptr_t va, int level, frame_source source, void *arg)
@@ -50,12 +61,27 @@ pte_t *pt_slot(paddr_t top, uintptr_t va, int level, frame_source source, void *
             paddr_t fresh = source ? source(arg) : 0;
             if (!fresh)
                 return NULL;
-            memset(table(fresh), 0, PAGE_SIZE);
             *e = fresh | PTE_PRESENT | PTE_WRITE | (va < KERNEL_HALF ? PTE_USER : 0);
+            if (va < KERNEL_HALF)
+                note_entry(at, pte_index(va, l));
         }
         at = *e & PTE_ADDR;
     }
     return &table(at)[pte_index(va, level)];
+}
+
+pte_t *pt_walk(paddr_t top, uintptr_t va, uintptr_t *next)
+{
+    paddr_t at = top;
+    for (int l = 3; l > 0; l--) {
+        pte_t e = table(at)[pte_index(va, l)];
+        if (!(e & PTE_PRESENT)) {
+            *next = align_down(va, level_size(l)) + level_size(l);
+            return NULL;
+        }
+        at = e & PTE_ADDR;
+    }
+    return &table(at)[pte_index(va, 0)];
 }
 
 pte_t pt_lookup(paddr_t top, uintptr_t va)
@@ -69,24 +95,24 @@ void pt_share_kernel(paddr_t new_root)
     memcpy(table(new_root) + 256, table(root) + 256, 256 * sizeof(pte_t));
 }
 
-static uint64_t free_tables(paddr_t at, int level, unsigned count)
+static uint64_t free_tables(paddr_t at, int level, struct frame_list *l)
 {
     uint64_t freed = 1;
     const pte_t *t = table(at);
-    for (unsigned i = 0; level > 0 && i < count; i += 4) {
-        if (!(t[i] | t[i + 1] | t[i + 2] | t[i + 3])) /* most of a table is empty */
-            continue;
-        for (unsigned k = i; k < i + 4; k++)
-            if (t[k] & PTE_PRESENT)
-                freed += free_tables(t[k] & PTE_ADDR, level - 1, PTES_PER_TABLE);
-    }
-    frame_free(at);
+    const struct frame *f = frame_of(at);
+    for (unsigned i = f->table.low; level > 0 && i < f->table.end; i++)
+        if (t[i] & PTE_PRESENT)
+            freed += free_tables(t[i] & PTE_ADDR, level - 1, l);
+    frame_list_add(l, at);
     return freed;
 }
 
 uint64_t pt_free_user(paddr_t top)
 {
-    return free_tables(top, 3, 256);
+    struct frame_list l = { 0 };
+    uint64_t freed = free_tables(top, 3, &l);
+    frame_list_free(&l);
+    return freed;
 }
 
 /* ---- building the kernel's half ---- */
@@ -194,7 +220,6 @@ void kernel_paging_init(const struct boot_info *bi)
     early_init(bi);
     table_hhdm = bi->hhdm;
     root = early_frame(NULL);
-    memset(table(root), 0, PAGE_SIZE);
     constant.start = (uintptr_t)text_start - bi->kernel_virt + bi->kernel_phys;
     constant.end = (uintptr_t)rodata_end - bi->kernel_virt + bi->kernel_phys;
     map_image(bi, text_start, text_end, 0);

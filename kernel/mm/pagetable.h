@@ -5,7 +5,7 @@
 #include "klib/boot_info.h"
 #include "x86/pte.h"
 
-/* Gives a frame for a page table (contents undefined), or 0. */
+/* Gives a frame of zeros for a page table, or 0. */
 typedef paddr_t (*frame_source)(void *arg);
 
 /*
@@ -31,6 +31,8 @@ void pt_share_kernel(paddr_t root);
  * NULL: a table is missing. Tables in the user half are made user-accessible.
  */
 pte_t *pt_slot(paddr_t root, uintptr_t va, int level, frame_source source, void *arg);
+/* The 4 KiB entry for va; NULL where a table is missing, with *next the end of what that table would cover. */
+pte_t *pt_walk(paddr_t root, uintptr_t va, uintptr_t *next);
 /* The 4 KiB entry for va, or 0 if none is present. */
 pte_t pt_lookup(paddr_t root, uintptr_t va);
 /* Free all page tables of the user half and the PML4 itself; the number of frames freed. Mapped frames are the caller's. */
@@ -48,6 +50,9 @@ volatile void *kmap_device(paddr_t at, uint64_t length);
 uintptr_t kstack_alloc(void);
 /* Never waits. */
 void kstack_free(uintptr_t top);
+/* Frames of free stacks that stay mapped; kstack_trim frees them. Neither takes a lock but for frames. */
+uint32_t kstack_spare_frames(void);
+void kstack_trim(void);
 /* Whether va lies in the guard page of a kernel stack. */
 bool kstack_guard_hit(uintptr_t va);
 

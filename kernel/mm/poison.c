@@ -115,10 +115,9 @@ void poison_frame_taken(paddr_t p)
 void poison_frame_freed(paddr_t p)
 {
     struct frame *f = frame_of(p);
-    if (f->size_class == CLASS_FREE)
+    if (f->slab.size_class == CLASS_FREE)
         panic(PANIC_DOUBLE_FREE, "frame 0x%lx: freed twice", p);
-    ASSERT(f->pins == 0);
-    f->size_class = CLASS_FREE;
+    f->slab.size_class = CLASS_FREE;
     fill(phys_to_virt(p), PAGE_SIZE, POISON_FREE);
 }
 

@@ -96,36 +96,16 @@ struct aspace *aspace_create(struct account *a)
 
 static paddr_t table_frame(void *arg)
 {
-    struct aspace *as = arg;
-    if (!purse_take(&as->purse, PAGE_SIZE))
-        return 0;
-    paddr_t p = frame_alloc();
-    if (LIKELY(p))
-        as->pages++;
-    else
-        purse_return(&as->purse, PAGE_SIZE);
-    return p;
-}
-
-/* The first address above va whose table at that level could exist: skips what is surely unmapped. */
-static uintptr_t skip_empty(struct aspace *as, uintptr_t va)
-{
-    for (int level = 3; level > 0; level--) {
-        pte_t *e = pt_slot(as->root, va, level, NULL, NULL);
-        if (!e || !(*e & PTE_PRESENT))
-            return align_down(va, level_size(level)) + level_size(level);
-    }
-    return va;
+    return own_frame(arg);
 }
 
 /*
- * Take the entries for [va, va + count pages), all in one table, out of it. Frames of the address space itself go into
- * the batch. An entry is 0 or holds a frame, be it present or not.
+ * Take the n entries from e on, for va and what follows, out of the page tables. Frames of the address space itself go
+ * into the batch. An entry is 0 or holds a frame, be it present or not.
  */
-static void drop_entries(struct region *r, uintptr_t va, unsigned count, struct vm_batch *b)
+static void drop_entries(struct region *r, pte_t *e, uintptr_t va, uint64_t n, struct vm_batch *b)
 {
-    pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
-    for (pte_t *end = e + count; e < end; e++, va += PAGE_SIZE) {
+    for (pte_t *end = e + n; e < end; e++, va += PAGE_SIZE) {
         pte_t old = *e;
         if (!old)
             continue;
@@ -140,6 +120,12 @@ static void drop_entries(struct region *r, uintptr_t va, unsigned count, struct 
     }
 }
 
+/* Entries from va on that lie in one table and below end, at most max. */
+static uint64_t run_of(uintptr_t va, uintptr_t end, uint64_t max)
+{
+    return min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (end - va) >> PAGE_SHIFT), max);
+}
+
 /*
  * Take the pages of r in [va, end) out of the page tables, from va on. Returns how far it came: at least a step, all
  * the way while *left, the entries it may yet look at, lasts.
@@ -148,16 +134,15 @@ static uintptr_t drop_pages(struct region *r, uintptr_t va, uintptr_t end, unsig
                             struct vm_batch *b)
 {
     while (va < end && *left) {
-        uintptr_t next = skip_empty(r->as, va);
-        uint64_t n =
-            min_u64(min_u64(PTES_PER_TABLE - pte_index(va, 0), (end - va) >> PAGE_SHIFT), *left);
-        if (next > va) {
-            va = next;
-            --*left;
-            continue;
+        uintptr_t next;
+        pte_t *e = pt_walk(r->as->root, va, &next);
+        uint64_t n = 1;
+        if (e) {
+            n = run_of(va, end, *left);
+            drop_entries(r, e, va, n, b);
+            next = va + (n << PAGE_SHIFT);
         }
-        drop_entries(r, va, (unsigned)n, b);
-        va += n << PAGE_SHIFT;
+        va = next;
         *left -= (unsigned)n;
     }
     return va < end ? va : end;
@@ -518,11 +503,11 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
     return st;
 }
 
-/* Give the entries for [va, va + count pages), all in one table, the protection of r. */
-static void update_entries(struct region *r, uintptr_t va, unsigned count, struct vm_batch *b)
+/* Give the n entries from e on, for va and what follows, the protection of r. */
+static void update_entries(const struct region *r, pte_t *e, uintptr_t va, uint64_t n,
+                           struct vm_batch *b)
 {
-    pte_t *e = pt_slot(r->as->root, va, 0, NULL, NULL);
-    for (pte_t *end = e + count; e < end; e++, va += PAGE_SIZE) {
+    for (pte_t *end = e + n; e < end; e++, va += PAGE_SIZE) {
         pte_t old = *e, new = (old & PTE_KEPT) | prot_bits(r->prot);
         if (!old)
             continue;
@@ -538,17 +523,16 @@ static uintptr_t update_some(struct aspace *as, uintptr_t va, uintptr_t end, str
     unsigned left = DROP_AT_ONCE;
     while (va < end && left) {
         struct region *r = live_region_at(as, va);
-        uintptr_t next = r ? skip_empty(as, va) : va + PAGE_SIZE;
-        left--;
-        if (next > va) {
-            va = next;
-            continue;
+        uintptr_t next = va + PAGE_SIZE;
+        pte_t *e = r ? pt_walk(as->root, va, &next) : NULL;
+        uint64_t n = 1;
+        if (e) {
+            n = run_of(va, min_u64(r->end, end), left);
+            update_entries(r, e, va, n, b);
+            next = va + (n << PAGE_SHIFT);
         }
-        uint64_t n =
-            min_u64(PTES_PER_TABLE - pte_index(va, 0), (min_u64(r->end, end) - va) >> PAGE_SHIFT);
-        update_entries(r, va, (unsigned)n, b);
-        va += n << PAGE_SHIFT;
-        left -= (unsigned)min_u64(left, n);
+        va = next;
+        left -= (unsigned)n;
     }
     return va;
 }
@@ -634,11 +618,12 @@ struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset)
 }
 
 /* The page of r at va, with entry e; the address space is locked. */
-static status_t pin_frame(const struct region *r, uintptr_t va, pte_t e, struct vm_pin *pin)
+static void pin_frame(const struct region *r, uintptr_t va, pte_t e, struct vm_pin *pin)
 {
     pin->frame = r->shm && shm_is_static(r->shm) ? 0 : e & PTE_ADDR;
     pin->at = (char *)phys_to_virt(e & PTE_ADDR) + (va & PAGE_MASK);
-    return !pin->frame || frame_pin(pin->frame) ? OK : -ENOMEM;
+    if (pin->frame)
+        frame_pin(pin->frame);
 }
 
 status_t vm_pin(struct aspace *as, uintptr_t va, uint32_t access, struct vm_pin *pin)
@@ -648,7 +633,9 @@ status_t vm_pin(struct aspace *as, uintptr_t va, uint32_t access, struct vm_pin 
     struct region *r = live_region_at(as, va);
     if (r && (r->prot & access)) {
         pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
-        st = e ? pin_frame(r, va, *e, pin) : -ENOMEM;
+        if (e)
+            pin_frame(r, va, *e, pin);
+        st = e ? OK : -ENOMEM;
     }
     spin_unlock(&as->lock);
     return st;
