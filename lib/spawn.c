@@ -10,6 +10,7 @@
 #include <rugo/elf.h>
 #include <rugo/path.h>
 #include <rugo/random.h>
+#include <rugo/start.h>
 #include <rugo/syscall.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,8 @@ static uint64_t *make_words(struct frame *f, char *const *argv, char *const *env
     words = add_aux(words, AT_ENTRY_, c->base + im->entry);
     words = add_aux(words, AT_RANDOM_, random);
     words = add_aux(words, AT_EXECFN_, name);
+    words = add_aux(words, AT_MINSIGSTKSZ, getauxval(AT_MINSIGSTKSZ)); /* the machine's, as ours */
+    words = add_aux(words, AT_RUGO_CPUS, getauxval(AT_RUGO_CPUS));
     words = add_aux(words, AT_RUGO_HANDLES, table);
     words = add_aux(words, AT_RUGO_NHANDLES, c->a->nhandles);
     return add_aux(words, AT_NULL_, 0);

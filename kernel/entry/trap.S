@@ -4,7 +4,8 @@
  * 256 stubs of 16 bytes each push an error code (where the CPU does not) and their number, and meet in trap_common,
  * which saves the registers as a struct trap_frame and calls trap_handle(). GS is the kernel's while in the kernel:
  * it is swapped when the trap came from user mode. NMI, double fault and machine check may come between an entry
- * from user mode and its SWAPGS; they look at the GS base itself.
+ * from user mode and its SWAPGS; they look at the GS base itself. A system call that leaves with upcalls to see to joins
+ * the way out at trap_user_return, with a frame made of what it has saved.
  */
 #include "sched/thread_offsets.h"
 #include "x86/cpu_offsets.h"
@@ -94,8 +95,11 @@ trap_common:
     swapgs
 4:  RESTORE_REGISTERS
     iretq
+    .globl trap_user_return
+trap_user_return:               /* RSP: struct trap_frame */
 5:  sti
-    call thread_user_work
+    mov %rsp, %rdi
+    call trap_user_work
     jmp 3b
     .size trap_common, . - trap_common
 

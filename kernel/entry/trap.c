@@ -9,6 +9,7 @@
 #include "mm/pagetable.h"
 #include "mm/vm.h"
 #include "proc/process.h"
+#include "proc/upcall.h"
 #include "sched/thread.h"
 #include "x86/irq.h"
 #include "x86/trapframe.h"
@@ -66,20 +67,69 @@ static NORETURN void kernel_fault(const struct trap_frame *f, uintptr_t address)
              f->error, address, f->rsp);
 }
 
-/* A program's fault ends the program; the thread dies on its way back to user mode. */
-static void user_fault(const struct trap_frame *f, uintptr_t address, status_t why)
+/* FPE_ codes by the lowest flag of MXCSR or FSW that is set: IE DE ZE OE UE PE. */
+static int32_t float_code(void)
+{
+    static const int32_t codes[] = { 7, 5, 3, 4, 5, 6 };
+    uint32_t mxcsr;
+    uint16_t fsw;
+    __asm__ volatile("fnstsw %0; stmxcsr %1" : "=m"(fsw), "=m"(mxcsr));
+    uint32_t flags = (fsw | mxcsr) & 0x3f;
+    return flags ? codes[__builtin_ctz(flags)] : 0;
+}
+
+/* Number, code and address of a fault as Linux gives them. */
+static struct upcall_info describe(const struct trap_frame *f, uintptr_t address, status_t why)
+{
+    struct upcall_info i = { .number = exceptions[f->vector].signal, .code = UPCALL_BY_KERNEL };
+    if (!i.number)
+        i.number = SIGSEGV;
+    switch (f->vector) {
+    case VEC_PF:
+        i.code = why == -EACCES ? UPCALL_ACCERR : UPCALL_MAPERR;
+        i.addr = address;
+        if (why == -ENOMEM) { /* a touch that no frame could be found for */
+            i.number = SIGBUS;
+            i.code = 2; /* BUS_ADRERR */
+        }
+        break;
+    case VEC_DE:
+        i.code = UPCALL_INTDIV;
+        i.addr = f->rip;
+        break;
+    case VEC_UD:
+    case VEC_DB: /* ILL_ILLOPN, TRAP_TRACE */
+        i.code = 2;
+        i.addr = f->rip;
+        break;
+    case VEC_AC: i.code = 1; break; /* BUS_ADRALN */
+    case VEC_MF:
+    case VEC_XM:
+        i.code = float_code();
+        i.addr = f->rip;
+        break;
+    default: break;
+    }
+    return i;
+}
+
+/* A program's fault is told to the program, or ends it: the thread dies on its way back to user mode. */
+static void user_fault(struct trap_frame *f, uintptr_t address, status_t why)
 {
     const char *name = exceptions[f->vector].name ? exceptions[f->vector].name : "?";
-    uint32_t signal = exceptions[f->vector].signal ? exceptions[f->vector].signal : 11;
     struct process *p = current_thread()->process;
-    if (why == -ENOMEM)
-        signal = 7; /* SIGBUS: a touch that no frame could be found for */
+    struct upcall_info info = describe(f, address, why);
+    irq_enable();
+    bool told = upcall_fault(f, &info);
+    irq_disable();
+    if (told)
+        return;
     if (!thread_killed(current_thread())) {
         kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name,
                 name, address, f->rip, why == -ENOMEM ? " (out of memory)" : "");
-        crash_report(f, address, name, signal);
+        crash_report(f, address, name, info.number);
     }
-    process_kill(p, signal);
+    process_kill(p, info.number);
 }
 
 static void page_fault(struct trap_frame *f)
@@ -104,6 +154,13 @@ static void page_fault(struct trap_frame *f)
         f->rip = fixup;
     else
         kernel_fault(f, address);
+}
+
+void trap_user_work(struct trap_frame *f)
+{
+    thread_user_work();
+    if (__atomic_load_n(&current_thread()->work, __ATOMIC_ACQUIRE) & (WORK_UPCALL | WORK_RETURN))
+        upcall_work(f);
 }
 
 static void interrupt(struct trap_frame *f)

@@ -11,5 +11,7 @@ void trap_set_hook(bool (*hook)(struct trap_frame *f));
 void syscall_init(void);
 /* Called by trap.S with interrupts off. */
 void trap_handle(struct trap_frame *f);
+/* Called with interrupts on when a thread with work bits is about to return to user mode with the state in f. */
+void trap_user_work(struct trap_frame *f);
 
 #endif

@@ -190,7 +190,9 @@ status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access)
     status_t st = -EFAULT;
     spin_lock(&as->lock);
     struct region *r = live_region_at(as, va);
-    if (r && (r->prot & access)) {
+    if (r && !(r->prot & access)) {
+        st = -EACCES;
+    } else if (r) {
         pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
         st = e ? OK : -ENOMEM;
     }

@@ -70,8 +70,8 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;
 status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot) MUST_CHECK;
 
 /*
- * Bring the page at va in for an access (VM_READ, VM_WRITE or VM_EXEC). -EFAULT: nothing mapped, or not allowed;
- * -ENOMEM: no frame. Called by the page-fault handler for any va below KERNEL_HALF.
+ * Bring the page at va in for an access (VM_READ, VM_WRITE or VM_EXEC). -EFAULT: nothing mapped; -EACCES: not
+ * allowed; -ENOMEM: no frame. Called by the page-fault handler for any va below KERNEL_HALF.
  */
 status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
 

@@ -6,7 +6,7 @@
 #include "klib/printf.h"
 #include "klib/string.h"
 #include "mm/heap.h"
-#include "proc/process.h"
+#include "proc/upcall.h"
 
 #define STACK_TOP   0x7ffffffe0000ull
 #define STACK_SIZE  (1ull << 20)
@@ -141,6 +141,10 @@ static uintptr_t build_stack(struct process *p, const char *path, const struct s
                                PAGE_SIZE,               /* AT_PAGESZ */
                                31,
                                strings,                /* AT_EXECFN */
+                               AT_MINSIGSTKSZ,
+                               upcall_frame_max(),
+                               AT_RUGO_CPUS,
+                               cpu_count,
                                AT_RUGO_HANDLES,
                                handles,
                                AT_RUGO_NHANDLES,

@@ -4,6 +4,7 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "proc/job.h"
+#include "proc/upcall.h"
 #include "x86/clock.h"
 #include "x86/switch.h"
 
@@ -104,6 +105,7 @@ struct thread *process_thread_create(struct process *p, const struct user_start 
     t->user_stack = s->stack;
     t->user_arg = s->arg;
     t->fs_base = s->tls;
+    t->upcalls.mask = s->mask;
     t->frame_floor = p->job->depth > CORE_DEPTH ? FRAME_RESERVE : 0;
     return t;
 }
@@ -118,6 +120,8 @@ status_t process_thread_start(struct process *p, struct thread *t)
         p->state = PROC_RUNNING;
         p->thread_count++;
         list_add_tail(&p->threads, &t->process_node);
+        if (p->upcalls.pending)
+            upcall_offer(p);
     }
     spin_unlock(&p->lock);
     if (!alive)
@@ -198,6 +202,8 @@ void process_thread_exit(void)
     if (p->thread_count == 0 && p->state == PROC_RUNNING)
         p->state = PROC_DYING; /* its last thread ended by itself: status 0 */
     bool last = users(p) == 0;
+    if (p->upcalls.pending)
+        upcall_offer(p); /* it may have been this thread that was to take it */
     spin_unlock(&p->lock);
     if (last)
         take_down(p);

@@ -30,6 +30,14 @@ struct job {
     struct account account;
 };
 
+/* Upcalls of a process (upcall.h). Number n is bit n-1. */
+struct process_upcalls {
+    uintptr_t entry; /* [a] 0: none */
+    uint64_t handled; /* [a] numbers with UPCALL_HANDLE; written with p held */
+    uint64_t ignored; /* [a] numbers with UPCALL_IGNORE; written with p held */
+    uint64_t pending; /* [a] sent to the process, not taken by a thread yet */
+};
+
 struct process {
     struct object obj;
     uint64_t pid, ppid; /* [I] */
@@ -48,6 +56,7 @@ struct process {
     struct crash_info *crash; /* [p] the fault that ended it; kept, once it is there */
     uintptr_t image; /* [a] where its program was loaded, if who made it has said so */
     bool critical; /* [I] its end is the machine's */
+    struct process_upcalls upcalls;
     struct handle_table handles;
 };
 
@@ -74,7 +83,7 @@ struct process *process_create(struct job *j, const char *name, uint64_t maker, 
  * all the threads it may). */
 struct user_start {
     uintptr_t entry, stack, tls;
-    uint64_t arg;
+    uint64_t arg, mask; /* mask: upcalls that are masked */
 };
 struct thread *process_thread_create(struct process *p, const struct user_start *s, status_t *st);
 /* Make it one of p's threads and let it run; -ESRCH: p is ending, and t will never run. */

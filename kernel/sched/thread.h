@@ -35,6 +35,7 @@
 
 struct process;
 struct aspace;
+struct trap_frame;
 
 enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
@@ -42,6 +43,7 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, TH
 #define WORK_RESCHED 1u /* another thread should run */
 #define WORK_KILL    2u /* the thread must end */
 #define WORK_UPCALL  4u /* an upcall waits to be delivered */
+#define WORK_RETURN  8u /* it goes on as upcalls.returning says */
 
 /* ---- timers (timer.c) ---- */
 
@@ -65,6 +67,15 @@ void timer_cancel(struct timer *t);
 
 struct wait_queue {
     struct list threads; /* struct thread.wait_node; guarded by the owner's lock */
+};
+
+/* Upcalls of a thread (proc/upcall.c). Number n is bit n-1. */
+struct thread_upcalls {
+    uint64_t mask; /* [a] written by the thread itself */
+    uint64_t pending; /* [a] sent to this thread */
+    uintptr_t stack; /* base; the thread's own */
+    uint64_t stack_len; /* [a] 0: none; written by the thread itself */
+    uintptr_t returning; /* user address of the context, with WORK_RETURN; the thread's own */
 };
 
 struct thread {
@@ -103,10 +114,12 @@ struct thread {
     struct object
         *orphans; /* objects whose last handle it closed, each with a reference (proc/handle.c) */
     bool burying; /* it works on that list */
+    struct thread_upcalls upcalls;
     char name[NAME_LEN];
 };
 #include "sched/thread_offsets.h"
 _Static_assert(offsetof(struct thread, work) == THREAD_WORK_OFFSET, "entry/syscall.S");
+_Static_assert((WORK_UPCALL | WORK_RETURN) == THREAD_WORK_FRAME, "entry/syscall.S");
 
 /* Make the run queue and the idle thread of the boot CPU; the caller becomes a thread itself. */
 void sched_init(void);
@@ -143,7 +156,7 @@ static inline bool thread_killed(const struct thread *t)
 {
     return __atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & WORK_KILL;
 }
-/* Called with interrupts on when a thread with work bits is about to return to user mode (entry/). */
+/* Called with interrupts on when a thread with work bits is about to return to user mode (entry/): ends it or lets others run. */
 void thread_user_work(void);
 /* What thread_user_work calls for WORK_KILL; set by proc, does not return. */
 void thread_set_kill_handler(void (*fn)(void));
@@ -176,7 +189,8 @@ static inline void wait_queue_init(struct wait_queue *q)
 #define WAIT_FOREVER UINT64_MAX
 /*
  * Sleep on q until woken. lock guards q and is held, and is held again on return. deadline: clock_ns or WAIT_FOREVER.
- * Returns what the waker passed (0 and up or its errno), -ETIMEDOUT, or -EINTR when the thread is to be killed.
+ * Returns what the waker passed (0 and up or its errno), -ETIMEDOUT, or -EINTR when the thread is to be killed or has an
+ * upcall to see to: then it goes back to user mode soon, and no sleep before that lasts.
  */
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) MUST_CHECK;
 /* The same, but -EINTR comes only for work of the kinds `heed` (WORK_ bits), 0: for none. */

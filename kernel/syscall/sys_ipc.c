@@ -1,5 +1,6 @@
 /* System calls on endpoints, sessions and messages. */
 #include "ipc/endpoint.h"
+#include "proc/upcall.h"
 #include <syscall_table.h>
 
 #define FLAGS_KNOWN IPC_NONBLOCK
@@ -106,7 +107,7 @@ int64_t sys_ipc_send(handle_t h, uint32_t flags)
         return st;
     st = flags & ~FLAGS_KNOWN ? -EINVAL : endpoint_send(s, !(flags & IPC_NONBLOCK));
     grant_drop(&g);
-    return st;
+    return st == -EINTR ? STATUS_RESTART : st;
 }
 
 int64_t sys_ipc_call(handle_t h, int64_t timeout)
@@ -118,7 +119,7 @@ int64_t sys_ipc_call(handle_t h, int64_t timeout)
         return st;
     st = endpoint_call(s, timeout);
     grant_drop(&g);
-    return st;
+    return st == -EINTR && timeout < 0 ? STATUS_RESTART : st;
 }
 
 int64_t sys_ipc_recv(handle_t h, uint32_t flags, int64_t timeout)

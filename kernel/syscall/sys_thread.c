@@ -1,6 +1,6 @@
 /* System calls on threads, and the clock. */
 #include "ipc/futex.h"
-#include "proc/process.h"
+#include "proc/upcall.h"
 #include "x86/clock.h"
 #include <syscall_table.h>
 
@@ -20,6 +20,11 @@ static handle_t spawn(struct process *p, const struct user_start *start)
     return st != OK ? st : h;
 }
 
+static bool start_ok(uintptr_t entry, uintptr_t stack, uintptr_t tls)
+{
+    return user_range_ok(entry, 1) && stack <= USER_MAX && tls < USER_MAX;
+}
+
 int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64_t arg,
                          uintptr_t tls, uint32_t flags)
 {
@@ -27,14 +32,35 @@ int64_t sys_thread_spawn(handle_t proc, uintptr_t entry, uintptr_t stack, uint64
     status_t st = process_get(proc, RIGHT_MANAGE, &p);
     if (st != OK)
         return st;
-    if (flags || !user_range_ok(entry, 1) || stack > USER_MAX || tls >= USER_MAX) {
+    if (flags || !start_ok(entry, stack, tls)) {
         object_put(&p->obj);
         return -EINVAL;
     }
     struct user_start start = { .entry = entry, .stack = stack, .tls = tls, .arg = arg };
+    if (p == process_current())
+        start.mask = current_thread()->upcalls.mask;
     handle_t h = spawn(p, &start);
     object_put(&p->obj);
     return h;
+}
+
+int64_t sys_thread_create(uintptr_t entry, uintptr_t stack, uint64_t arg, uintptr_t tls,
+                          uint64_t mask, uint32_t flags)
+{
+    struct process *p = process_current();
+    if (flags || !start_ok(entry, stack, tls))
+        return -EINVAL;
+    struct user_start start = {
+        .entry = entry, .stack = stack, .tls = tls, .arg = arg, .mask = upcall_maskable(mask)
+    };
+    status_t st;
+    struct thread *t = process_thread_create(p, &start, &st);
+    if (!t)
+        return st;
+    int64_t id = (int64_t)t->id;
+    st = process_thread_start(p, t);
+    object_put(&t->obj);
+    return st != OK ? st : id;
 }
 
 int64_t sys_thread_exit(uintptr_t clear)

@@ -9,12 +9,14 @@
 
 struct trap_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
-    uint64_t vector, error; /* error: pushed by the CPU for some exceptions, else 0 */
+    uint64_t vector; /* or VEC_SYSCALL, VEC_NONE */
+    uint64_t
+        error; /* from the CPU for some exceptions, else 0; VEC_SYSCALL: as syscall_frame.number */
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
 struct syscall_frame {
-    uint64_t number; /* minus SYS_BASE; only there if the number is one */
+    uint64_t number; /* minus SYS_BASE */
     uint64_t r9, r8, r10, rdx, rsi, rdi;
     uint64_t rip, rflags, rsp;
 };
@@ -43,6 +45,10 @@ enum vector {
     VEC_RESCHED = 0xf1, /* from another CPU: look at the run queue */
     VEC_CALL = 0xf2, /* from another CPU: run a function */
     VEC_SPURIOUS = 0xff, /* LAPIC spurious interrupt: no EOI */
+    VEC_SYSCALL =
+        0x100, /* no trap: the frame was made of what a system call left, rax is its result */
+    VEC_NONE =
+        0x101, /* the frame has nothing to do any more with what brought the thread into the kernel */
 };
 
 #define PF_PRESENT 1u /* page-fault error code: a protection fault, not a missing page */

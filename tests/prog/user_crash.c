@@ -9,8 +9,6 @@
 
 #define NOINLINE __attribute__((noinline, noclone))
 
-enum { SIGSEGV = 11, SIGILL = 4 };
-
 static volatile int zero;
 
 /* ---- ways to crash ----

@@ -7,8 +7,6 @@
 #define KERNEL_ADDR  0xffffffff80000000u
 #define NONCANONICAL 0x8000000000000000u
 
-enum { SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGSEGV = 11 };
-
 static void do_null(void)
 {
     volatile int *volatile nowhere = (volatile int *)NULL + 2;
