@@ -8,6 +8,7 @@ struct send_item {
     struct ipc_item item;
     struct session *session; /* holds a reference */
     struct ipc_cargo *cargo; /* handles; NULL: none */
+    struct account *payer;   /* the sender's; account_pay */
     uint32_t len;
     uint8_t data[];
 };
@@ -63,11 +64,19 @@ static void dequeue(struct endpoint *ep, struct ipc_item *item)
         object_signal(&ep->obj, EV_READABLE, 0);
 }
 
+/* Bytes that the sender's job pays for a message. */
+static uint64_t send_cost(uint32_t len, bool handles)
+{
+    return align_up(sizeof(struct send_item) + len, 64) + (handles ? sizeof(struct ipc_cargo) : 0);
+}
+
 static void send_free(struct send_item *m)
 {
     __atomic_fetch_sub(&queued_messages, 1, __ATOMIC_RELAXED);
     if (m->cargo)
         cargo_drop(m->cargo);
+    account_uncharge(m->payer, JOB_MESSAGES, 1);
+    account_refund(m->payer, send_cost(m->len, m->cargo));
     kfree(m->cargo);
     object_put(&m->session->obj);
     kfree(m);
@@ -318,26 +327,55 @@ status_t session_revoke(struct endpoint *ep, uint64_t id)
 
 /* ---- sending ---- */
 
-/* A message with what the slot's buffer holds; the cargo is used up. NULL: out of memory. */
-static struct send_item *make_send(struct session *s, const struct msg_slot *slot,
-                                   const struct ipc_cargo *cargo)
+/* Let the calling process's job pay for a message; -EAGAIN: it has sent all that it may have waiting. */
+static status_t send_pay(struct account *a, const struct ipc_cargo *cargo)
+{
+    if (!account_charge(a, JOB_MESSAGES, 1))
+        return -EAGAIN;
+    status_t st = account_pay(a, send_cost(cargo->len, cargo->nhandles));
+    if (st != OK)
+        account_uncharge(a, JOB_MESSAGES, 1);
+    return st;
+}
+
+/* Memory for a message and its handles. */
+static struct send_item *send_alloc(const struct ipc_cargo *cargo)
 {
     struct send_item *m = kmalloc(sizeof *m + cargo->len);
-    struct ipc_cargo *c = m && cargo->nhandles ? kmalloc(sizeof *c) : NULL;
-    if (!m || (cargo->nhandles && !c)) {
-        kfree(m);
+    if (!m)
         return NULL;
+    m->cargo = cargo->nhandles ? kmalloc(sizeof *m->cargo) : NULL;
+    if (m->cargo || !cargo->nhandles)
+        return m;
+    kfree(m);
+    return NULL;
+}
+
+/* A message with what the slot's buffer holds; the cargo is used up. -ENOMEM, -EAGAIN. */
+static status_t make_send(struct session *s, const struct msg_slot *slot,
+                          const struct ipc_cargo *cargo, struct send_item **out)
+{
+    struct account *payer = &process_current()->job->account;
+    status_t st = send_pay(payer, cargo);
+    if (st != OK)
+        return st;
+    struct send_item *m = send_alloc(cargo);
+    if (!m) {
+        account_uncharge(payer, JOB_MESSAGES, 1);
+        account_refund(payer, send_cost(cargo->len, cargo->nhandles));
+        return -ENOMEM;
     }
     item_init(&m->item, ITEM_SEND);
     m->session = s;
-    m->cargo = c;
-    if (c)
-        *c = *cargo;
+    m->payer = payer;
+    if (m->cargo)
+        *m->cargo = *cargo;
     m->len = cargo->len;
     memcpy(m->data, slot->buf->data, cargo->len);
     object_get(&s->obj);
     __atomic_fetch_add(&queued_messages, 1, __ATOMIC_RELAXED);
-    return m;
+    *out = m;
+    return OK;
 }
 
 /* Wait until the session has credit for one more message; the endpoint is locked. */
@@ -362,10 +400,11 @@ status_t endpoint_send(struct session *s, bool wait)
     status_t st = cargo_load(&cargo, slot->buf);
     if (st != OK)
         return st;
-    struct send_item *m = make_send(s, slot, &cargo);
-    if (!m) {
+    struct send_item *m;
+    st = make_send(s, slot, &cargo, &m);
+    if (st != OK) {
         cargo_drop(&cargo);
-        return -ENOMEM;
+        return st;
     }
     spin_lock(&s->ep->lock);
     st = wait_credit(s, wait);

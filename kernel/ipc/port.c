@@ -13,11 +13,39 @@ struct ready {
     bool posted; /* [I] part of a struct post, not of a registration */
 };
 
+/* Bytes that are charged: to the job of the process whose handle it is, and to who pays for the port. */
+#define REGISTRATION_COST 256u
+#define POST_COST         64u
+
 /* What port_post leaves; it ends when it is reported. */
 struct post {
     struct ready ready;
     struct tree_node node; /* [o] port->posts, key: token */
 };
+
+/* NULL: no memory, or more than the port's account may use. */
+static struct post *post_new(struct port *p, uint64_t token)
+{
+    if (!account_charge(p->obj.account, JOB_MEMORY, POST_COST))
+        return NULL;
+    struct post *post = kzalloc(sizeof *post);
+    if (!post) {
+        account_uncharge(p->obj.account, JOB_MEMORY, POST_COST);
+        return NULL;
+    }
+    post->ready = (struct ready){ .token = token, .posted = true };
+    post->node.key = token;
+    list_init(&post->ready.node);
+    return post;
+}
+
+static void post_free(struct port *p, struct post *post)
+{
+    if (!post)
+        return;
+    kfree(post);
+    account_uncharge(p->obj.account, JOB_MEMORY, POST_COST);
+}
 
 /*
  * Whoever takes the link off the handle entry (its closing, port_del, the port's end) ends the registration; the
@@ -64,6 +92,7 @@ static void registration_put(struct registration *r)
     if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL))
         return;
     object_put(r->obj);
+    account_refund(&r->process->job->account, REGISTRATION_COST);
     object_put(&r->process->obj);
     object_put(&r->port->obj);
     kfree(r);
@@ -101,7 +130,7 @@ static void destroy(struct object *o)
     ASSERT(!tree_first(&p->registrations));
     for (struct tree_node *n; (n = tree_first(&p->posts));) {
         tree_remove(&p->posts, n);
-        kfree(CONTAINER(n, struct post, node));
+        post_free(p, CONTAINER(n, struct post, node));
     }
     kfree(p);
 }
@@ -181,9 +210,14 @@ static status_t get_source(handle_t h, struct grant *g)
 static struct registration *registration_new(struct port *p, handle_t h, struct object *obj,
                                              uint32_t events, uint64_t token)
 {
-    struct registration *r = kzalloc(sizeof *r);
-    if (!r)
+    struct account *payer = &process_current()->job->account;
+    if (account_pay(payer, REGISTRATION_COST) != OK)
         return NULL;
+    struct registration *r = kzalloc(sizeof *r);
+    if (!r) {
+        account_refund(payer, REGISTRATION_COST);
+        return NULL;
+    }
     *r = (struct registration){ .refs = 1,
                                 .watch = { .events = events, .fire = fire },
                                 .link = { .closed = handle_closed },
@@ -272,12 +306,9 @@ status_t port_post(struct port *p, uint64_t token, uint32_t events)
     spin_unlock(&p->lock);
     if (done)
         return OK;
-    struct post *new = kzalloc(sizeof *new);
+    struct post *new = post_new(p, token);
     if (!new)
         return -ENOMEM;
-    new->ready = (struct ready){ .token = token, .posted = true };
-    new->node.key = token;
-    list_init(&new->ready.node);
     spin_lock(&p->lock);
     done = post_again(p, token, events); /* by another thread meanwhile */
     status_t st = done || p->post_count < POSTS_MAX ? OK : -EAGAIN;
@@ -288,7 +319,7 @@ status_t port_post(struct port *p, uint64_t token, uint32_t events)
         new = NULL;
     }
     spin_unlock(&p->lock);
-    kfree(new);
+    post_free(p, new);
     return st;
 }
 
@@ -305,7 +336,7 @@ static bool take_event(struct port *p, struct port_event *event)
         struct post *post = CONTAINER(r, struct post, ready);
         tree_remove(&p->posts, &post->node);
         p->post_count--;
-        kfree(post);
+        post_free(p, post);
     }
     return true;
 }

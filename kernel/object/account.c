@@ -66,6 +66,20 @@ void account_uncharge(struct account *a, uint32_t kind, uint64_t n)
         count_down(&a->count[kind], n);
 }
 
+status_t account_pay(struct account *a, uint64_t n)
+{
+    if (!account_charge(a, JOB_MEMORY, n))
+        return -ENOMEM;
+    object_get(a->owner);
+    return OK;
+}
+
+void account_refund(struct account *a, uint64_t n)
+{
+    account_uncharge(a, JOB_MEMORY, n);
+    object_put(a->owner);
+}
+
 /* ---- purses ---- */
 
 void purse_init(struct purse *p, struct account *a, uint32_t kind, uint32_t batch)

@@ -29,6 +29,12 @@ void account_init(struct account *a, struct account *parent, struct object *owne
 bool account_charge(struct account *a, uint32_t kind, uint64_t n) MUST_CHECK;
 void account_uncharge(struct account *a, uint32_t kind, uint64_t n);
 
+/*
+ * Memory for what is no object, n bytes: -ENOMEM, or a reference on the account's owner is kept until account_refund.
+ */
+status_t account_pay(struct account *a, uint64_t n) MUST_CHECK;
+void account_refund(struct account *a, uint64_t n);
+
 static inline uint64_t account_used(const struct account *a, uint32_t kind)
 {
     return __atomic_load_n(&a->count[kind].used, __ATOMIC_RELAXED);

@@ -49,6 +49,24 @@ static int take_session(void)
     return s < 0 ? s : 0;
 }
 
+static int take_message(void)
+{
+    static handle_t ep = HANDLE_NONE, session = HANDLE_NONE;
+    struct ipc_msg *m = ipc_buffer();
+    uint64_t id;
+
+    memset(m, 0, offsetof(struct ipc_msg, data));
+    m->len = 100;
+    for (int tries = 0; tries < 2; tries++) {
+        if (session >= 0 && sys_ipc_send(session, IPC_NONBLOCK) == 0)
+            return 0;
+        if (ep < 0)
+            ep = NEED_HANDLE(sys_endpoint_create(0));
+        session = NEED_HANDLE(sys_session_create(ep, 1, 0, &id));
+    }
+    return sys_ipc_send(session, 0); /* not even when it would wait */
+}
+
 static int take_timer(void)
 {
     handle_t t = sys_timer_create();
@@ -68,6 +86,19 @@ static int take_port(void)
     handle_t p = sys_port_create();
 
     return p < 0 ? p : sys_port_add(p, start_handle(START_JOB), EV_EXITED, 0);
+}
+
+/* Events that nobody waits for, as many as a port keeps; then another port. */
+static int take_post(void)
+{
+    static handle_t port = HANDLE_NONE;
+    static uint64_t token;
+    int st = port < 0 ? -EAGAIN : sys_port_post(port, token++, EV_USER0);
+
+    if (st != -EAGAIN)
+        return st;
+    port = sys_port_create();
+    return port < 0 ? port : 0;
 }
 
 static int take_region(void)
@@ -102,9 +133,11 @@ static const struct taker {
     { "thread", JOB_THREADS, 20, 19, -EAGAIN, take_thread },
     { "handle", JOB_HANDLES, 100, 90, -EMFILE, take_handle },
     { "session", JOB_SESSIONS, 30, 29, -EMFILE, take_session },
+    { "message", JOB_MESSAGES, 50, 50, -EAGAIN, take_message },
     { "timer", JOB_MEMORY, MIB, 500, -ENOMEM, take_timer },
     { "job", JOB_MEMORY, MIB, 500, -ENOMEM, take_job },
     { "port", JOB_MEMORY, MIB, 500, -ENOMEM, take_port },
+    { "post", JOB_MEMORY, MIB, 2000, -ENOMEM, take_post },
     { "region", JOB_MEMORY, MIB, 2000, -ENOMEM, take_region },
     { "object", JOB_MEMORY, 4 * MIB, 700, -EFAULT, take_page },
 };
