@@ -38,6 +38,9 @@ static void print_meaning(const struct look *l, const struct handle_record *h)
 
     switch (h->type) {
     case OBJ_PROCESS: printf("pid %lu %s", h->peer, name_of(look_process(l, h->peer))); break;
+    case OBJ_TRACE:
+        printf("system calls of pid %lu %s", h->peer, name_of(look_process(l, h->peer)));
+        break;
     case OBJ_THREAD: printf("thread %lu", h->peer); break;
     case OBJ_SHM: printf("%lu KiB", h->size / 1024); break;
     case OBJ_ENDPOINT:
@@ -69,10 +72,11 @@ static void print(const struct look *l, const struct look_process *p)
     puts("    HANDLE TYPE     RIGHTS      OBJECT STANDS FOR");
     for (size_t i = 0; i < p->nhandles; i++) {
         const struct handle_record *h = &p->handles[i];
-        char rights[LOOK_RIGHTS];
+        char rights[LOOK_RIGHTS], number[LOOK_HANDLE];
 
         look_rights(h->rights, rights);
-        printf("%10d %-8s %s %6lu ", h->handle, type_name(h->type), rights, h->object);
+        look_handle(h->handle, number);
+        printf("%10s %-8s %s %6lu ", number, type_name(h->type), rights, h->object);
         print_meaning(l, h);
         print_events(h->events);
         putchar('\n');

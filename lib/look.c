@@ -152,25 +152,65 @@ static void add(char *text, size_t size, const char *what)
     (void)strlcat(text, what, size);
 }
 
-static void add_argument(char *text, size_t size, const struct abi_arg *a, uint64_t value)
+void look_handle(handle_t h, char text[LOOK_HANDLE])
 {
-    char word[32];
-
-    if (a->kind == ABI_ADDR || a->kind == ABI_IN || a->kind == ABI_OUT)
-        snprintf(word, sizeof word, "0x%lx", value);
-    else if (a->kind == ABI_HANDLE || (a->kind == ABI_SIGNED && a->bits == 32))
-        snprintf(word, sizeof word, "%d", (int)value);
-    else if (a->kind == ABI_SIGNED)
-        snprintf(word, sizeof word, "%ld", (long)value);
+    if (h == HANDLE_SELF || h == HANDLE_NONE)
+        snprintf(text, LOOK_HANDLE, "%s", h == HANDLE_SELF ? "SELF" : "NONE");
     else
-        snprintf(word, sizeof word, "%lu", a->bits == 32 ? (uint64_t)(uint32_t)value : value);
-    add(text, size, word);
+        snprintf(text, LOOK_HANDLE, (h & HANDLE_HIGH) != 0 ? "0x%x" : "%d", (unsigned)h);
+}
+
+/* Names for all bits of the groups that are set; what has no name is added as a number. */
+static void name_flags(const struct abi_arg *a, uint64_t value, char *text, size_t size)
+{
+    char rest[24];
+
+    for (int g = 0; g < 2 && a->groups[g] != NULL; g++) {
+        for (size_t i = 0; i < a->groups[g]->n; i++) {
+            uint64_t bits = (uint64_t)a->groups[g]->values[i].value;
+            if (bits == 0 || (bits & (bits - 1)) != 0 || (value & bits) == 0)
+                continue;
+            add(text, size, text[0] != '\0' ? "|" : "");
+            add(text, size, a->groups[g]->values[i].name);
+            value &= ~bits;
+        }
+    }
+    if (value == 0 && text[0] != '\0')
+        return;
+    snprintf(rest, sizeof rest, value == 0 ? "%s0" : "%s0x%lx", text[0] != '\0' ? "|" : "", value);
+    add(text, size, rest);
+}
+
+void look_argument(const struct abi_arg *a, uint64_t value, char *text, size_t size)
+{
+    const char *name = NULL;
+
+    text[0] = '\0';
+    value = a->bits == 32 ? (uint32_t)value : value;
+    if (a->groups[0] != NULL && !a->groups[0]->flags)
+        name = abi_value_name(a->groups[0], (int64_t)value);
+    if (name != NULL) {
+        add(text, size, name);
+    } else if (a->groups[0] != NULL && a->groups[0]->flags) {
+        name_flags(a, value, text, size);
+    } else if (a->kind == ABI_HANDLE) {
+        char word[LOOK_HANDLE];
+        look_handle((handle_t)value, word);
+        add(text, size, word);
+    } else if (a->kind == ABI_ADDR || a->kind == ABI_IN || a->kind == ABI_OUT) {
+        snprintf(text, size, "0x%lx", value);
+    } else if (a->kind == ABI_SIGNED) {
+        snprintf(text, size, "%ld", a->bits == 32 ? (long)(int32_t)value : (long)value);
+    } else {
+        snprintf(text, size, "%lu", value);
+    }
 }
 
 void look_call(const struct thread_info *t, char *text, size_t size)
 {
     static const char *const states[] = { "new", "ready", "running", "blocked", "dead" };
     const struct abi_call *c = t->state == RUN_BLOCKED ? abi_call_find(t->call) : NULL;
+    char word[96];
 
     if (c == NULL) {
         snprintf(text, size, "%s", t->state <= RUN_DEAD ? states[t->state] : "?");
@@ -179,7 +219,8 @@ void look_call(const struct thread_info *t, char *text, size_t size)
     snprintf(text, size, "%s(", c->name);
     for (uint8_t i = 0; i < c->nargs; i++) {
         add(text, size, i > 0 ? ", " : "");
-        add_argument(text, size, &c->args[i], t->args[i]);
+        look_argument(&c->args[i], t->args[i], word, sizeof word);
+        add(text, size, word);
     }
     add(text, size, ")");
 }

@@ -284,6 +284,8 @@ static int fill_process(struct child *c, const char *file)
         st = make_frame(c);
     if (st == 0)
         st = sys_process_image(c->proc, c->base);
+    if (st == 0 && c->a->ready != NULL)
+        st = c->a->ready(c->proc, c->a->ready_arg);
     if (st != 0)
         return st;
     thread = sys_thread_spawn(c->proc, c->base + c->image.entry, c->sp, 0, 0, 0);

@@ -580,6 +580,8 @@ def write_table_h(kernel):
     out += "extern const syscall_fn syscall_table[];\nextern const uint32_t syscall_count;\n\n"
     out += "/* Names of the rows, for traces; NULL where there is no call. */\n"
     out += "extern const char *const syscall_names[];\n"
+    out += "\n/* Rows with an `in bytes` argument: its number + 1, its length is the next one; 0: there is none. */\n"
+    out += "extern const uint8_t syscall_data[];\n"
     for call in kernel.calls:
         pairs = [(kernel_type(arg.type), arg.name) for arg in call.args]
         out += f"\n{comment(call)}" + wrap(f"int64_t sys_{call.name}", pairs, ";") + "\n"
@@ -609,7 +611,13 @@ def write_table_c(kernel):
     out += "".join(f'    [{n}] = "{calls[n].name}",\n' for n in rows if n in calls)
     if max(rows) not in calls:
         out += f"    [{max(rows)}] = 0,\n"
+    out += "};\n\nconst uint8_t syscall_data[] = {\n"
+    out += "".join(f"    [{n}] = {data_argument(calls[n])},\n" for n in rows if n in calls)
     return out + "};\n"
+
+
+def data_argument(call):
+    return next((index + 1 for index, arg in enumerate(call.args) if arg.type == "in bytes"), 0)
 
 
 # ---- the contract as data, for programs that show it -------------------------------------------------

@@ -32,8 +32,8 @@ syscall_entry:
     sti
     sub $SYS_BASE, %rax
     push %rax                   /* the number ends struct syscall_frame; the stack is 16-byte aligned at the call */
-    mov syscall_count(%rip), %ecx
-    cmp %rcx, %rax
+    mov %gs:24, %rcx            /* struct cpu.current */
+    cmp THREAD_DIRECT_CALLS_OFFSET(%rcx), %rax
     jae 4f
     lea syscall_table(%rip), %r11
     mov %r10, %rcx
@@ -63,7 +63,8 @@ syscall_entry:
     add $8, %rsp
     pop %rax
     jmp 1b
-4:  mov $-38, %rax              /* ENOSYS */
+4:  mov %rsp, %rdi              /* no such call, or one of a traced process */
+    call syscall_slow
     jmp 1b
 5:  mov %rsp, %r11              /* number of the call, r9 r8 r10 rdx rsi rdi, rip, rflags, rsp */
     push $SEL_USER_DATA         /* struct trap_frame, highest word first */

@@ -127,6 +127,8 @@ int64_t endpoint_bulk(struct endpoint *ep, uint64_t token, uint64_t offset, uint
 
 void endpoint_describe(struct object *o, struct object_facts *f);
 void session_describe(struct object *o, struct object_facts *f);
+/* Copy the beginning of the message in the calling thread's buffer, at most n bytes; how many. */
+size_t msg_peek(void *out, size_t n);
 /* Where the call is that the thread with that number has made on s (enum call_place). */
 uint32_t session_call_place(struct session *s, uint64_t thread);
 

@@ -1,5 +1,6 @@
 /* Looking at endpoints, sessions and the calls in them (endpoint.h). */
 #include "ipc/endpoint.h"
+#include "klib/string.h"
 
 /* Longer queues are not counted to their end: an endpoint is not locked for as long as a program likes. */
 #define COUNT_MAX 1000u
@@ -52,4 +53,13 @@ uint32_t session_call_place(struct session *s, uint64_t thread)
     }
     spin_unlock(&s->ep->lock);
     return place;
+}
+
+size_t msg_peek(void *out, size_t n)
+{
+    const struct msg_slot *s = current_thread()->msg;
+    size_t len = s ? min_u64(n, __atomic_load_n(&s->buf->len, __ATOMIC_RELAXED)) : 0;
+    if (len)
+        memcpy(out, s->buf->data, min_u64(len, IPC_DATA_MAX));
+    return min_u64(len, IPC_DATA_MAX);
 }

@@ -22,6 +22,7 @@ enum lock_rank {
     RANK_SHM,      /* pages of a memory object */
     RANK_HANDLES,  /* a handle table */
     RANK_DEVICE,   /* a driver's queue */
+    RANK_TRACE,    /* records of a trace */
     RANK_WATCH,    /* observers of an object */
     RANK_PORT,     /* events of a port */
     RANK_WAITQ,    /* a wait queue with a lock of its own */

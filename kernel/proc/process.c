@@ -5,11 +5,13 @@
 #include "mm/heap.h"
 #include "proc/job.h"
 #include "proc/upcall.h"
+#include "proc/trace.h"
 #include "x86/clock.h"
 #include "x86/switch.h"
 
 static uint64_t next_pid = 1; /* [a] */
 static void (*thread_exit_hook)(struct thread *t);
+static uint64_t direct_calls; /* [I] */
 
 static void destroy(struct object *o)
 {
@@ -117,6 +119,7 @@ status_t process_thread_start(struct process *p, struct thread *t)
     if (alive) {
         object_get(&p->obj);
         t->process = p;
+        t->direct_calls = p->trace ? 0 : direct_calls;
         p->state = PROC_RUNNING;
         p->thread_count++;
         list_add_tail(&p->threads, &t->process_node);
@@ -142,6 +145,7 @@ static void take_down(struct process *p)
     spin_lock(&p->lock);
     p->state = PROC_DEAD;
     spin_unlock(&p->lock);
+    trace_process_ended(p);
     job_remove_process(p->job, p);
     object_signal(&p->obj, 0, EV_EXITED);
 }
@@ -239,6 +243,19 @@ void process_describe(struct process *p, struct process_info *info)
     LIST_FOR (n, &p->threads)
         info->cpu_ns += thread_cpu_ns(LIST_ENTRY(n, struct thread, process_node));
     spin_unlock(&p->lock);
+}
+
+void process_set_calls(uint64_t n)
+{
+    direct_calls = n;
+}
+
+void process_set_direct(struct process *p, bool direct)
+{
+    ASSERT(spin_held(&p->lock));
+    LIST_FOR (n, &p->threads)
+        __atomic_store_n(&LIST_ENTRY(n, struct thread, process_node)->direct_calls,
+                         direct ? direct_calls : 0, __ATOMIC_RELAXED);
 }
 
 void process_set_crash(struct process *p, struct crash_info *crash)

@@ -38,6 +38,8 @@ struct process_upcalls {
     uint64_t pending; /* [a] sent to the process, not taken by a thread yet */
 };
 
+struct trace;
+
 struct process {
     struct object obj;
     uint64_t pid, ppid; /* [I] */
@@ -53,6 +55,7 @@ struct process {
     struct list job_node; /* [jobs lock] */
     uint64_t cpu_ns; /* [p] of threads that have ended */
     uint64_t start_ns; /* [I] */
+    struct trace *trace; /* [p] that records its calls; it takes itself out before it goes */
     struct crash_info *crash; /* [p] the fault that ended it; kept, once it is there */
     uintptr_t image; /* [a] where its program was loaded, if who made it has said so */
     bool critical; /* [I] its end is the machine's */
@@ -103,6 +106,10 @@ status_t process_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CH
 /* What a room above has to clean up when a user thread ends; called in that thread. */
 void process_set_thread_exit_hook(void (*fn)(struct thread *t));
 void process_describe(struct process *p, struct process_info *info);
+/* How many system calls there are: threads that are not traced call them directly. */
+void process_set_calls(uint64_t n);
+/* Let all threads of p, and those to come, call directly or by way of the trace; p is locked. */
+void process_set_direct(struct process *p, bool direct);
 /* Keep what is told of the fault that ends p (from the heap, p's from now on), unless there is such already. */
 void process_set_crash(struct process *p, struct crash_info *crash);
 /* -ENOENT: no fault has ended it. */

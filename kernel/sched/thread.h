@@ -82,6 +82,7 @@ struct thread {
     struct object obj;
     uint32_t work; /* [a] WORK_ bits; the assembly in entry/ reads it */
     uint32_t state; /* [t] enum thread_state */
+    uint64_t direct_calls; /* [a] calls with a number below go straight to their handlers */
     uint32_t cpu; /* [t, run queue] whose queue it is in, or where it runs or ran last */
     bool on_cpu; /* [a] its registers are in that CPU, or being saved */
     bool fresh; /* [t, or the CPU it runs on] */
@@ -119,6 +120,8 @@ struct thread {
 };
 #include "sched/thread_offsets.h"
 _Static_assert(offsetof(struct thread, work) == THREAD_WORK_OFFSET, "entry/syscall.S");
+_Static_assert(offsetof(struct thread, direct_calls) == THREAD_DIRECT_CALLS_OFFSET,
+               "entry/syscall.S");
 _Static_assert((WORK_UPCALL | WORK_RETURN) == THREAD_WORK_FRAME, "entry/syscall.S");
 
 /* Make the run queue and the idle thread of the boot CPU; the caller becomes a thread itself. */

@@ -37,6 +37,12 @@ const struct look_process *look_server(const struct look *l, uint64_t endpoint);
 /* Rights by letters, in the order of their bits, '-' for those that are missing. */
 #define LOOK_RIGHTS 12
 void look_rights(uint32_t rights, char text[LOOK_RIGHTS]);
+/* A handle as people read it: a file descriptor's number, 0x… for others, SELF, NONE. */
+#define LOOK_HANDLE 16
+void look_handle(handle_t h, char text[LOOK_HANDLE]);
+/* An argument of a system call by its type: flags by name, handles, sizes, addresses. Cut to what fits. */
+struct abi_arg;
+void look_argument(const struct abi_arg *a, uint64_t value, char *text, size_t size);
 /* The system call a thread is blocked in, with its arguments, or what it does otherwise. */
 void look_call(const struct thread_info *t, char *text, size_t size);
 

@@ -29,6 +29,10 @@ struct spawn_args {
     size_t nhandles;
     /* The child's 0, 1, 2 (handles with RIGHT_TRANSFER, often 0, 1, 2); HANDLE_NONE: not open. */
     handle_t fds[3];
+    /* Called when all is ready, before the first instruction of the child; not NULL and not 0: that
+     * is what the spawn fails with, and the child is gone. */
+    int (*ready)(handle_t proc, void *arg);
+    void *ready_arg;
     /* Result: why it failed, as a phrase for people, or NULL if the errno says it all. */
     const char *reason;
 };

@@ -116,3 +116,46 @@ def test_dmesg(shell):
     sh.type("\x03")
     sh.prompt()
     assert sh.ok("echo $?") == "130\n"
+
+
+def test_trace_calls(boot, nonce, secret):
+    boot(f"test=look.trace nonce={nonce}").ok().line("TRACE: ok", nonce=nonce, secret=secret)
+
+
+def test_trace_command(shell):
+    sh = shell()
+    text = sh.ok("trace ls /boot/etc")
+    line = r"^ +\d+\.\d{6} +\d+  "
+    assert re.search(line + r'ipc_call\(session=0x[0-9a-f]+, timeout=-1\) \[file\.open "boot/etc"\] = 0 \[answer 0\]  <\d+ us>$', text, re.M)
+    assert re.search(line + r"vm_map\(proc=SELF, addr=0x0, len=\d+, prot=VM_READ\|VM_WRITE, flags=0\) = 0x[0-9a-f]+  <", text, re.M)
+    assert re.search(line + r"process_exit\(code=0\) = \?$", text, re.M)
+    assert re.search(r"^scenarios$", text, re.M), "what it prints itself"
+    text, status = sh.run("trace cat /no/such/file")
+    assert status == 1 and '[file.open "no/such/file"] = 0 [answer -ENOENT]' in text
+    text, status = sh.run("trace /boot/test/user_crash thread")
+    assert status == 128 + 11 and "trace: the command was ended by signal 11" in text
+    text, status = sh.run("trace no-such-command")
+    assert status == 127 and "no such command" in text
+    assert sh.run("trace /boot/etc/scenarios")[1] == 126
+    assert sh.run("trace")[1] == sh.run("trace -x")[1] == sh.run("trace 1 2")[1] == 2
+
+
+def test_trace_process(shell):
+    sh = shell()
+    text, status = sh.run("trace 99999")
+    assert status == 1 and "no such process" in text
+    # One that waits, for as long as we like; it goes on afterwards.
+    pid = pid_of(sh, "svcman")
+    sh.type(f"trace {pid}\r")
+    sh.expect(rf"trace {pid}\r+\n")
+    sh.type("\x03")
+    sh.prompt()
+    assert sh.ok("echo $?") == "130\n"
+    # The console prints what it does about what it prints: that ends by the key, too.
+    pid = pid_of(sh, "console")
+    sh.type(f"trace {pid}\r")
+    sh.expect(r"serial_write\(ser=0x[0-9a-f]+, buf=\"")
+    sh.type("\x03")
+    sh.prompt()
+    assert sh.ok("echo well") == "well\n"
+    assert sh.ok("svc") and pid_of(sh, "console") == pid
