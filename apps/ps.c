@@ -31,9 +31,9 @@ static void print_thread(const struct look *l, const struct thread_info *t)
     char call[128];
 
     look_call(t, call, sizeof call);
-    printf("      thread %-6lu cpu %lu.%03lu s, for %lu.%03lu s: %s\n", t->id,
-           t->cpu_ns / 1000000000, t->cpu_ns / 1000000 % 1000, since / 1000000000,
-           since / 1000000 % 1000, call);
+    printf("      thread %-6lu on %u prio %-2u cpu %lu.%03lu s, for %lu.%03lu s: %s\n", t->id,
+           t->cpu, t->priority, t->cpu_ns / 1000000000, t->cpu_ns / 1000000 % 1000,
+           since / 1000000000, since / 1000000 % 1000, call);
 }
 
 static void print(const struct look *l, const struct look_process *p)

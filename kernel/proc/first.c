@@ -166,7 +166,7 @@ void process_start_first(const char *path, const void *initrd, uint64_t size,
         bad_program(path, "not in the initrd");
     ASSERT(n <= ARRAY_SIZE(table));
     status_t st;
-    struct process *p = process_create(job_root(), "svcman", 0, &st);
+    struct process *p = process_create(job_root(), "svcman", NULL, &st);
     must(st, path, "no memory");
     p->critical = true;
     p->image = LOAD_BASE;

@@ -64,14 +64,15 @@ static struct process *make(struct job *j, status_t *st)
     return NULL;
 }
 
-struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st)
+struct process *process_create(struct job *j, const char *name, struct process *maker, status_t *st)
 {
     struct process *p = make(j, st);
     if (!p)
         return NULL;
     str_copy(p->name, name, sizeof p->name);
     p->pid = __atomic_fetch_add(&next_pid, 1, __ATOMIC_RELAXED);
-    p->ppid = maker;
+    p->ppid = maker ? maker->pid : 0;
+    p->priority = maker ? __atomic_load_n(&maker->priority, __ATOMIC_RELAXED) : PRIORITY_FIRST;
     p->start_ns = clock_ns();
     *st = job_add_process(j, p);
     if (*st == OK)
@@ -108,8 +109,18 @@ struct thread *process_thread_create(struct process *p, const struct user_start 
     t->user_arg = s->arg;
     t->fs_base = s->tls;
     t->upcalls.mask = s->mask;
+    t->priority = t->priority_max = (uint8_t)__atomic_load_n(&p->priority, __ATOMIC_RELAXED);
     t->frame_floor = p->job->depth > CORE_DEPTH ? FRAME_RESERVE : 0;
     return t;
+}
+
+void process_set_priority(struct process *p, uint32_t priority)
+{
+    spin_lock(&p->lock);
+    p->priority = priority;
+    LIST_FOR (n, &p->threads)
+        thread_set_priority_max(LIST_ENTRY(n, struct thread, process_node), priority);
+    spin_unlock(&p->lock);
 }
 
 status_t process_thread_start(struct process *p, struct thread *t)
@@ -125,6 +136,8 @@ status_t process_thread_start(struct process *p, struct thread *t)
         list_add_tail(&p->threads, &t->process_node);
         if (p->upcalls.pending)
             upcall_offer(p);
+        if (t->priority_max != p->priority) /* changed since it was made */
+            thread_set_priority_max(t, p->priority);
     }
     spin_unlock(&p->lock);
     if (!alive)

@@ -53,6 +53,7 @@ struct process {
     uint32_t holds; /* [p] calls of other processes at work on the address space */
     struct list threads; /* [p] struct thread.process_node */
     struct list job_node; /* [jobs lock] */
+    uint32_t priority; /* [p] of its threads, at most */
     uint64_t cpu_ns; /* [p] of threads that have ended */
     uint64_t start_ns; /* [I] */
     struct trace *trace; /* [p] that records its calls; it takes itself out before it goes */
@@ -78,10 +79,11 @@ size_t job_list(struct job *j, uint64_t *pids, size_t n);
 struct process *job_find(struct job *j, uint64_t pid);
 
 /*
- * A process without threads. maker: number of the process that asks, 0 for the kernel. NULL with *st: -ENOMEM, -EAGAIN
+ * A process without threads. maker: the process that asks, whose priority it gets; NULL: the kernel. NULL with *st: -ENOMEM, -EAGAIN
  * (the job has all the processes it may), -ESRCH (it was killed).
  */
-struct process *process_create(struct job *j, const char *name, uint64_t maker, status_t *st);
+struct process *process_create(struct job *j, const char *name, struct process *maker,
+                               status_t *st);
 /* A thread for p that will begin in user mode at entry; not part of p yet. NULL with *st: -ENOMEM, -EAGAIN (p's job has
  * all the threads it may). */
 struct user_start {
@@ -94,6 +96,8 @@ status_t process_thread_start(struct process *p, struct thread *t) MUST_CHECK;
 /* Keep p's address space from ending while another process works on it; -ESRCH: it is ending. Paired with process_release. */
 status_t process_hold(struct process *p) MUST_CHECK;
 void process_release(struct process *p);
+/* Set the priority of p, of its threads, and of those to come. */
+void process_set_priority(struct process *p, uint32_t priority);
 /* End p with a status in wait encoding; harmless when it is ending already. */
 void process_kill(struct process *p, uint32_t status);
 /* End the calling thread; the last one takes the process down. */

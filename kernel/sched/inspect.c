@@ -30,6 +30,9 @@ void thread_describe(struct thread *t, struct thread_info *info)
     info->state = t->state;
     info->cpu_ns = thread_cpu_ns(t);
     info->since_ns = t->started;
+    info->cpu = t->cpu;
+    info->priority = thread_priority(t);
+    info->affinity = t->affinity & cpu_mask_all();
     if (t->state == THREAD_BLOCKED)
         describe_call(t, info);
     spin_unlock(&t->lock);

@@ -46,7 +46,7 @@ void thread_init(struct thread *t, const char *name)
     t->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
     t->cpu = this_cpu()->id;
     t->affinity = UINT32_MAX;
-    t->priority = PRIORITY_KERNEL;
+    t->priority = t->priority_max = PRIORITY_KERNEL;
     str_copy(t->name, name, sizeof t->name);
 }
 
@@ -76,7 +76,6 @@ struct thread *thread_create_user(const char *name, struct aspace *as, void (*en
     if (!t)
         return NULL;
     t->aspace = as;
-    t->priority = PRIORITY_DEFAULT;
     t->fpu = kmalloc(
         fpu_size() <= 1024 ? 1024 : PAGE_SIZE); /* sizes whose slabs are aligned to FPU_ALIGN */
     if (!t->fpu) {
@@ -163,10 +162,22 @@ bool thread_set_affinity(struct thread *t, uint32_t mask)
     return true;
 }
 
-void thread_set_priority(struct thread *t, uint32_t priority)
+bool thread_set_priority(struct thread *t, uint32_t priority)
 {
     spin_lock(&t->lock);
-    t->priority = (uint8_t)priority;
+    bool allowed = priority <= t->priority_max;
+    if (allowed) {
+        t->priority = (uint8_t)priority;
+        ready_changed(t);
+    }
+    spin_unlock(&t->lock);
+    return allowed;
+}
+
+void thread_set_priority_max(struct thread *t, uint32_t priority)
+{
+    spin_lock(&t->lock);
+    t->priority = t->priority_max = (uint8_t)priority;
     ready_changed(t);
     spin_unlock(&t->lock);
 }

@@ -28,10 +28,9 @@
 #define SLICE_NS     10000000ull
 #define FRESH_MAX_NS 2500000ull
 
-/* Priorities. Programs can't get above what their process was given (process_set_priority). */
-#define PRIORITY_MAX     15u
-#define PRIORITY_DEFAULT 6u
-#define PRIORITY_KERNEL  14u
+/* Of kernel threads, and of the first process. */
+#define PRIORITY_KERNEL 14u
+#define PRIORITY_FIRST  12u
 
 struct process;
 struct aspace;
@@ -88,6 +87,7 @@ struct thread {
     bool fresh; /* [t, or the CPU it runs on] */
     uint8_t level; /* [run queue] it was queued at */
     uint8_t priority; /* [t] its own */
+    uint8_t priority_max; /* [t] its process's */
     uint8_t lent; /* [t] lent to it; 0: none */
     uint32_t affinity; /* [t] CPUs it may run on, a bit each */
     uint64_t credit; /* [the CPU it runs on] time it may be fresh, ns */
@@ -169,8 +169,11 @@ void thread_preempt(void);
 uint64_t sched_idle_ns(void);
 /* Let it run only on the CPUs of the mask; false: none of them is there. A running thread moves at once. */
 bool thread_set_affinity(struct thread *t, uint32_t mask) MUST_CHECK;
-/* Change its own priority (0 … PRIORITY_MAX), or the one lent to it (0: take it back). */
-void thread_set_priority(struct thread *t, uint32_t priority);
+/* Change its own priority (0 … PRIORITY_MAX); false: that is above its process's. */
+bool thread_set_priority(struct thread *t, uint32_t priority) MUST_CHECK;
+/* Change its process's, and its own to the same. */
+void thread_set_priority_max(struct thread *t, uint32_t priority);
+/* Change the priority lent to it; 0: take it back. */
 void thread_lend_priority(struct thread *t, uint32_t priority);
 /* What counts: the greater of the two. */
 static inline uint32_t thread_priority(const struct thread *t)

@@ -238,6 +238,31 @@ static void test_threads(void)
     end(true);
 }
 
+static uint32_t at_the_start; /* [a] CPUs whose thread is ready to panic */
+
+static void panic_with_the_others(void *arg)
+{
+    irq_disable();
+    __atomic_fetch_add(&at_the_start, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&at_the_start, __ATOMIC_SEQ_CST) < cpu_count)
+        cpu_pause();
+    panic((uintptr_t)arg, "all at once%s", suffix);
+}
+
+/* All CPUs panic at the same time: one is heard. */
+static void test_panic_all(void)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct thread *t =
+            thread_create_kernel("panic", panic_with_the_others, (void *)(uintptr_t)(0x100 + i));
+        if (!t || !thread_set_affinity(t, 1u << i))
+            end(false);
+        thread_start(t);
+    }
+    thread_sleep(10000000000ull);
+    end(true); /* nobody panicked: the test expects failure */
+}
+
 /* ---- memory ---- */
 
 static bool fill_and_free(void)
@@ -294,6 +319,7 @@ static const struct {
     { "boot", test_boot, "start, show the control registers, end" },
     { "cmdline", test_cmdline, "print the command line" },
     { "panic", test_panic, "panic with code=" },
+    { "panic.all", test_panic_all, "panic on all processors at once" },
     { "pf", test_pf, "touch addr= with kind=read|write|exec" },
     { "int3", test_int3, "breakpoint" },
     { "div0", test_div0, "divide error" },

@@ -36,7 +36,7 @@ int64_t sys_process_create(handle_t job, struct user_in name, size_t len)
     if (st != OK)
         return st;
     st = copy_name(text, name, len);
-    struct process *p = st == OK ? process_create(j, text, process_current()->pid, &st) : NULL;
+    struct process *p = st == OK ? process_create(j, text, process_current(), &st) : NULL;
     object_put(&j->obj);
     return p ? handle_give(&p->obj, PROCESS_RIGHTS) : st;
 }
@@ -57,6 +57,22 @@ int64_t sys_process_grant(handle_t proc, handle_t h, uint32_t rights, uint32_t f
             st = handle_add(&p->handles, g.obj, rights, flags, at);
         grant_drop(&g);
     }
+    object_put(&p->obj);
+    return st;
+}
+
+int64_t sys_process_set_priority(handle_t proc, uint32_t priority)
+{
+    struct process *p;
+    status_t st = process_get(proc, RIGHT_MANAGE, &p);
+    if (st != OK)
+        return st;
+    if (priority > PRIORITY_MAX)
+        st = -EINVAL;
+    else if (priority > __atomic_load_n(&process_current()->priority, __ATOMIC_RELAXED))
+        st = -EPERM;
+    else
+        process_set_priority(p, priority);
     object_put(&p->obj);
     return st;
 }

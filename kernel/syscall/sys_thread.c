@@ -4,6 +4,8 @@
 #include "x86/clock.h"
 #include <syscall_table.h>
 
+#define THREAD_RIGHTS (RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_MANAGE)
+
 /* The handle comes first: a thread that runs can't be taken back. */
 static handle_t spawn(struct process *p, const struct user_start *start)
 {
@@ -12,7 +14,7 @@ static handle_t spawn(struct process *p, const struct user_start *start)
     if (!t)
         return st;
     object_get(&t->obj); /* handle_give takes the other one */
-    handle_t h = handle_give(&t->obj, RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER | RIGHT_INSPECT);
+    handle_t h = handle_give(&t->obj, THREAD_RIGHTS);
     st = h < 0 ? h : process_thread_start(p, t);
     if (h >= 0 && st != OK)
         handle_close_if(&process_current()->handles, h, &t->obj);
@@ -70,6 +72,44 @@ int64_t sys_thread_exit(uintptr_t clear)
     if (clear && copy_to_user((struct user_out){ clear }, &zero, sizeof zero) == OK)
         (void)futex_wake(clear, UINT32_MAX, false);
     process_thread_exit();
+}
+
+/* The thread a handle stands for (HANDLE_SELF: the caller), with a reference. */
+static status_t get_thread(handle_t h, uint32_t rights, struct thread **t)
+{
+    struct object *o = &current_thread()->obj;
+    status_t st = OK;
+    if (h == HANDLE_SELF)
+        object_get(o);
+    else
+        st = handle_get(h, OBJ_THREAD, rights, &o);
+    *t = CONTAINER(o, struct thread, obj);
+    return st;
+}
+
+int64_t sys_thread_set_affinity(handle_t h, uint64_t mask)
+{
+    struct thread *t;
+    status_t st = get_thread(h, RIGHT_MANAGE, &t);
+    if (st != OK)
+        return st;
+    st = thread_set_affinity(t, (uint32_t)mask) ? OK : -EINVAL;
+    object_put(&t->obj);
+    return st;
+}
+
+int64_t sys_thread_set_priority(handle_t h, uint32_t priority)
+{
+    struct thread *t;
+    status_t st = get_thread(h, RIGHT_MANAGE, &t);
+    if (st != OK)
+        return st;
+    if (priority > PRIORITY_MAX)
+        st = -EINVAL;
+    else
+        st = thread_set_priority(t, priority) ? OK : -EPERM;
+    object_put(&t->obj);
+    return st;
 }
 
 int64_t sys_yield(void)

@@ -223,6 +223,17 @@ static const char *set_watchdog(struct service *s, char *value)
     return NULL;
 }
 
+static const char *set_priority(struct service *s, char *value)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+
+    if (end == value || *end != '\0' || n > PRIORITY_MAX)
+        return "expected: 0 to 15";
+    s->priority = (uint32_t)n;
+    return NULL;
+}
+
 static const struct word_bit kind_words[] = {
     { "memory", JOB_MEMORY },
     { "processes", JOB_PROCESSES },
@@ -291,7 +302,7 @@ static const struct {
     { "may", set_may },           { "calls", set_calls },       { "after", set_after },
     { "stdio", set_stdio },       { "serves", set_serves },     { "ready", set_ready },
     { "restart", set_restart },   { "limit", set_limit },       { "limits", set_limits },
-    { "programs", set_programs }, { "watchdog", set_watchdog },
+    { "programs", set_programs }, { "watchdog", set_watchdog }, { "priority", set_priority },
 };
 
 /* One line without its end; NULL, or what is wrong with it. */
@@ -328,6 +339,7 @@ static void set_defaults(struct service *s)
     s->calls = s->after = s->stdio = "";
     s->serves = true;
     s->policy = RESTART_ALWAYS;
+    s->priority = PRIORITY_SERVICE;
     s->limit = 5;
     s->window = 10;
     s->endpoint = s->job = s->proc = s->supervisor = HANDLE_NONE;

@@ -118,6 +118,7 @@ static void set_defaults(struct service *s)
     s->endpoint = s->job = s->proc = s->supervisor = HANDLE_NONE;
     config_unlimited(s);
     s->limit = s->window = 1;
+    s->priority = PRIORITY_DEFAULT;
 }
 
 /* Make the test program one more service. False, and said: the line is wrong. */

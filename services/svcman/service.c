@@ -189,6 +189,8 @@ static int spawn(struct service *s, const char **reason)
 
         st = spawn_image(&args, image.data, image.size, &s->proc);
         *reason = args.reason;
+        if (st == 0) /* refused where it is higher than svcman's own: then it keeps that */
+            (void)sys_process_set_priority(s->proc, s->priority);
     }
     close_own(&gifts);
     return st;

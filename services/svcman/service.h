@@ -59,6 +59,7 @@ struct service {
     unsigned window;
     uint64_t limits[JOB_KINDS]; /* of its job */
     uint64_t inner[JOB_KINDS]; /* of each job that is made in it */
+    uint32_t priority; /* of its process, and so of what it starts */
     int64_t watchdog; /* ns within which it must answer; 0: it is not asked */
 
     /* State. */
@@ -79,6 +80,8 @@ struct service {
     unsigned silent; /* looks at it since it was asked and has not answered */
     int64_t look_at; /* CLOCK_MONOTONIC of the next one */
 };
+
+enum { PRIORITY_SERVICE = 8 }; /* above programs: their work is what others wait for */
 
 /* What svcman was started with. */
 struct supervisor {

@@ -27,8 +27,9 @@ class Qmp:
         """Freeze the guest, so that what is read belongs together."""
         self.monitor.cmd("stop")
 
-    def registers(self):
-        """Name → value of CPU 0's control registers, EFER, RIP and the rest of `info registers`."""
+    def registers(self, cpu=0):
+        """Name → value of a CPU's control registers, EFER, RIP and the rest of `info registers`."""
+        self.hmp(f"cpu {cpu}")
         text = self.hmp("info registers")
         return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]*)\s*=\s*([0-9a-f]{8,16})\b", text)}
 
