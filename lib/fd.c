@@ -9,15 +9,30 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+static int is_pipe(int fd)
+{
+    int64_t info = sys_handle_info(fd);
+
+    return info >= 0 && info >> 32 == OBJ_PIPE;
+}
+
+/* A pipe's end is open for reading or for writing; for the other it is no descriptor at all. */
+static int64_t pipe_result(int64_t result)
+{
+    return result == -EACCES ? -EBADF : result;
+}
+
 /*
  * A descriptor need not be a session: a service may be given the log or a serial line as its
  * output. One that has no output at all speaks to the log it was started with.
  */
-static int64_t write_other(int fd, const void *buf, size_t n, int error)
+static int64_t write_other(int fd, const void *buf, size_t n, int64_t offset, int error)
 {
     int64_t info = sys_handle_info(fd);
     handle_t log = start_handle(START_LOG);
 
+    if (info >= 0 && info >> 32 == OBJ_PIPE)
+        return offset >= 0 ? -ESPIPE : pipe_result(sys_pipe_write(fd, buf, n));
     if (info >= 0 && info >> 32 == OBJ_LOG)
         return sys_debug_write(fd, buf, n);
     if (info >= 0 && info >> 32 == OBJ_SERIAL)
@@ -33,7 +48,7 @@ static int64_t write_once(int fd, const void *buf, size_t n, int64_t offset)
     int st = file_write(fd, offset, buf, n, &count);
 
     if (st == -ENODEV || st == -EBADF)
-        return write_other(fd, buf, n, st);
+        return write_other(fd, buf, n, offset, st);
     if (st == 0 && (count > n || (count == 0 && n > 0)))
         return count > n ? -EPROTO : -EIO; /* a server that takes nothing would be asked for ever */
     return st != 0 ? st : (int64_t)count;
@@ -68,6 +83,8 @@ static ssize_t read_at(int fd, void *buf, size_t n, int64_t offset)
     uint64_t count = 0;
     int st = file_read(fd, offset, buf, n, &count);
 
+    if (st == -ENODEV && is_pipe(fd))
+        return to_errno(offset >= 0 ? -ESPIPE : pipe_result(sys_pipe_read(fd, buf, n)));
     if (st == 0 && count > n)
         st = -EPROTO;
     return to_errno(st != 0 ? st : (long)count);
@@ -88,6 +105,8 @@ off_t lseek(int fd, off_t offset, int whence)
     int64_t position = 0;
     int st = file_seek(fd, offset, (uint32_t)whence, &position);
 
+    if (st == -ENODEV && is_pipe(fd))
+        st = -ESPIPE;
     return to_errno(st != 0 ? st : position);
 }
 
@@ -117,14 +136,20 @@ int dup2(int fd, int at)
     return duplicate(fd, HANDLE_EXACT, at);
 }
 
+/* What files can do and pipes can't is EINVAL for a pipe. */
+static int file_only(int fd, int st)
+{
+    return (int)to_errno(st == -ENODEV && is_pipe(fd) ? -EINVAL : st);
+}
+
 int ftruncate(int fd, off_t length)
 {
-    return (int)to_errno(length < 0 ? -EINVAL : file_truncate(fd, length));
+    return file_only(fd, length < 0 ? -EINVAL : file_truncate(fd, length));
 }
 
 int fsync(int fd)
 {
-    return (int)to_errno(file_sync(fd, 0));
+    return file_only(fd, file_sync(fd, 0));
 }
 
 int fdatasync(int fd)
@@ -134,7 +159,13 @@ int fdatasync(int fd)
 
 int fstat(int fd, struct stat *st)
 {
-    return (int)to_errno(file_stat(fd, st, sizeof *st));
+    int result = file_stat(fd, st, sizeof *st);
+
+    if (result == -ENODEV && is_pipe(fd)) {
+        *st = (struct stat){ .st_mode = S_IFIFO | 0600, .st_nlink = 1, .st_blksize = PIPE_BUF };
+        result = 0;
+    }
+    return (int)to_errno(result);
 }
 
 int fstatfs(int fd, struct statfs *st)

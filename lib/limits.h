@@ -26,5 +26,6 @@
 #define NAME_MAX 255  /* bytes of one name */
 #define PATH_MAX 4096 /* bytes of a path, NUL included */
 #define OPEN_MAX 1024 /* HANDLE_FD_MAX */
+#define PIPE_BUF 4096 /* bytes that go into a pipe in one piece; <rugo/abi.h> has it too */
 
 #endif

@@ -31,6 +31,9 @@ ssize_t write(int fd, const void *buf, size_t n);
 ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset);
 off_t lseek(int fd, off_t offset, int whence);
 int close(int fd);
+/* fds[0] reads what is written to fds[1]. flags: O_NONBLOCK, O_CLOEXEC. */
+int pipe(int fds[2]);
+int pipe2(int fds[2], int flags);
 int dup(int fd);
 int dup2(int fd, int at);
 int ftruncate(int fd, off_t length);

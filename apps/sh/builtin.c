@@ -11,7 +11,7 @@
 
 #include "apps/sh/run.h"
 
-static bool do_cd(char **argv, const int fds[3])
+static bool do_cd(char **argv, int fds[3])
 {
     const char *dir = argv[1] != NULL ? argv[1] : "/";
 
@@ -22,7 +22,7 @@ static bool do_cd(char **argv, const int fds[3])
     return true;
 }
 
-static bool do_pwd(char **argv, const int fds[3])
+static bool do_pwd(char **argv, int fds[3])
 {
     char cwd[PATH_MAX];
 
@@ -31,13 +31,13 @@ static bool do_pwd(char **argv, const int fds[3])
     return true;
 }
 
-static bool do_exit(char **argv, const int fds[3])
+static bool do_exit(char **argv, int fds[3])
 {
     (void)fds;
     exit(argv[1] != NULL ? atoi(argv[1]) & 255 : last_status);
 }
 
-static bool do_run(char **argv, const int fds[3])
+static bool do_run(char **argv, int fds[3])
 {
     if (argv[1] == NULL) {
         fprintf(stderr, "usage: run PROGRAM [ARGUMENTS]\n");
@@ -86,15 +86,14 @@ static void list_packages(int fd)
         closedir(d);
 }
 
-static bool do_help(char **argv, const int fds[3])
+static bool do_help(char **argv, int fds[3])
 {
     (void)argv;
-    dprintf(
-        fds[1],
-        "cd [DIR]   pwd   help   exit [STATUS]   run PROGRAM [ARGUMENTS]\n"
-        "COMMAND > FILE, >> FILE, < FILE     A; B   A && B   A || B     $?   $NAME   NAME=VALUE\n"
-        "Keys: arrows, Home, End, Ctrl-A E U W K L; Ctrl-C ends the running program.\n"
-        "Programs:\n");
+    dprintf(fds[1], "cd [DIR]   pwd   help   exit [STATUS]   run PROGRAM [ARGUMENTS]\n"
+                    "COMMAND > FILE, >> FILE, < FILE     A | B   A; B   A && B   A || B\n"
+                    "$?   $NAME   NAME=VALUE\n"
+                    "Keys: arrows, Home, End, Ctrl-A E U W K L; Ctrl-C ends the running program.\n"
+                    "Programs:\n");
     list_programs(fds[1], "/boot/bin");
     list_programs(fds[1], "/bin");
     list_packages(fds[1]);
@@ -102,21 +101,32 @@ static bool do_help(char **argv, const int fds[3])
     return true;
 }
 
-bool builtin_run(char **argv, const int fds[3], bool *go_on)
-{
-    static const struct {
-        const char *name;
-        bool (*run)(char **argv, const int fds[3]);
-    } table[] = {
-        { "cd", do_cd },   { "pwd", do_pwd },   { "help", do_help },
-        { "run", do_run }, { "exit", do_exit },
-    };
+static const struct builtin {
+    const char *name;
+    bool (*run)(char **argv, int fds[3]);
+} table[] = {
+    { "cd", do_cd }, { "pwd", do_pwd }, { "help", do_help }, { "run", do_run }, { "exit", do_exit },
+};
 
+static const struct builtin *find(const char *name)
+{
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (strcmp(argv[0], table[i].name) == 0) {
-            *go_on = table[i].run(argv, fds);
-            return true;
-        }
+        if (strcmp(name, table[i].name) == 0)
+            return &table[i];
     }
-    return false;
+    return NULL;
+}
+
+bool builtin_known(const char *name)
+{
+    return find(name) != NULL;
+}
+
+bool builtin_run(char **argv, int fds[3], bool *go_on)
+{
+    const struct builtin *b = find(argv[0]);
+
+    if (b != NULL)
+        *go_on = b->run(argv, fds);
+    return b != NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * sh: a small shell. `sh` at a terminal talks to a person; `sh -c COMMANDS` and `sh FILE` run what they
- * are given; without a terminal descriptor 0 is read as a script.
+ * are given, `sh -w WORD…` runs the words as one command; without a terminal descriptor 0 is read as a
+ * script.
  */
 #include <errno.h>
 #include <limits.h>
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
     run_setup(isatty(STDIN_FILENO));
     if (argc >= 3 && strcmp(argv[1], "-c") == 0)
         return run_text(argv[2]) ? last_status : STATUS_INTERRUPTED;
+    if (argc >= 3 && strcmp(argv[1], "-w") == 0)
+        return run_words(argv + 2, (int[3]){ 0, 1, 2 }) ? last_status : STATUS_INTERRUPTED;
     if (argc == 1 && isatty(STDIN_FILENO))
         return talk();
     if (argc == 1)

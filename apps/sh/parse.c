@@ -120,12 +120,12 @@ static const char *take_operator(struct parser *p, enum join *join)
     else if (p->at[0] == '|' && p->at[1] == '|')
         *join = JOIN_OR;
     else if (*p->at == '|')
-        return "pipes are not supported";
+        *join = JOIN_PIPE;
     else if (*p->at == '&')
         return "background commands are not supported";
     else if (*p->at == '(' || *p->at == ')')
         return "subshells are not supported";
-    p->at += *join == JOIN_ALWAYS ? *p->at != '\0' : 2;
+    p->at += *join == JOIN_AND || *join == JOIN_OR ? 2 : *p->at != '\0';
     return NULL;
 }
 
@@ -152,7 +152,7 @@ static const char *parse_all(struct parser *p)
         if (wrong != NULL)
             return wrong;
         if (is_empty(cmd) && (before != JOIN_ALWAYS || join != JOIN_ALWAYS))
-            return "a command is missing beside && or ||";
+            return "a command is missing beside && or || or |";
     } while (*p->at != '\0' || join != JOIN_ALWAYS);
     return NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * The shell's language, far smaller than POSIX's:
  *
- *     line    : command { (";" | "&&" | "||" | newline) command }
+ *     line    : pipe { (";" | "&&" | "||" | newline) pipe }
+ *     pipe    : command { "|" command }
  *     command : { WORD | "<" WORD | ">" WORD | ">>" WORD }
  *
  * In words: '…' takes all literally; in "…" a backslash escapes `"`, `\` and `$`; outside it escapes
@@ -13,8 +14,8 @@
 
 #include <stddef.h>
 
-/* What joins a command to the one before it. */
-enum join { JOIN_ALWAYS, JOIN_AND, JOIN_OR };
+/* What joins a command to the one before it; JOIN_PIPE: it reads what that one writes. */
+enum join { JOIN_ALWAYS, JOIN_AND, JOIN_OR, JOIN_PIPE };
 
 enum redirect_kind { REDIRECT_IN, REDIRECT_OUT, REDIRECT_APPEND };
 

@@ -1,6 +1,6 @@
 /*
- * Running commands (run.h). Each program gets a job of its own inside ours, so that the interrupt key
- * ends it with everything it has started.
+ * Running commands (run.h). The programs of a pipe get a job of their own inside ours, so that the
+ * interrupt key ends them with everything they have started.
  */
 #include "apps/sh/run.h"
 
@@ -34,6 +34,14 @@ enum {
 int last_status;
 static bool has_terminal;
 static handle_t port;               /* hears the interrupt key and the end of programs */
+
+/* A command of a pipe on its way to become a program. */
+struct stage {
+    char **argv; /* NULL: nothing is to be started */
+    int fds[3];
+    handle_t proc; /* HANDLE_NONE: not started */
+    int status;    /* as $?; when it was not started, why */
+};
 
 static const char *variable(const char *name)
 {
@@ -84,26 +92,6 @@ static void lend_terminal(void)
         ;
 }
 
-/* Wait for the program's end, or end it when the interrupt key is pressed. True: it was. */
-static bool await_end(handle_t proc, handle_t job)
-{
-    struct port_event event;
-    bool interrupted = false;
-
-    if (sys_port_add(port, proc, EV_EXITED, EVENT_END) != 0) {
-        (void)process_wait(proc, NULL, TIMEOUT_NEVER);
-        return false;
-    }
-    while (port_next(port, &event, TIMEOUT_NEVER) == 0 && event.token != EVENT_END) {
-        if ((event.events & EV_USER0) == 0)
-            continue;
-        interrupted = true;
-        (void)sys_process_kill(proc, SIGNAL_INTERRUPT);
-        (void)sys_job_kill(job);
-    }
-    return interrupted;
-}
-
 /* Why a program could not be started; the status for that. */
 static int tell_failure(const char *name, int st, const char *reason)
 {
@@ -131,49 +119,113 @@ static void tell_crash(handle_t proc)
         symbols_close(&names);
 }
 
-/* Start argv in a job with the descriptors and wait for it. False: interrupted. */
-static bool run_in_job(char **argv, const int fds[3], handle_t job)
+/* Start the program of a stage in a job; if that fails it is said, and the stage has its status. */
+static void start_stage(struct stage *s, handle_t job)
 {
     struct spawn_handle handles[8];
-    struct spawn_args args = { .job = job, .argv = argv, .handles = handles };
-    int64_t status;
-    handle_t proc;
-    bool interrupted;
+    struct spawn_args args = { .job = job, .argv = s->argv, .handles = handles };
     int st;
 
     args.nhandles = inherit(handles, job);
     for (int i = 0; i < 3; i++)
-        args.fds[i] = fds[i];
-    st = spawn_path(&args, argv[0], &proc);
-    if (st != 0) {
-        last_status = tell_failure(argv[0], st, args.reason);
-        return true;
-    }
-    interrupted = await_end(proc, job);
-    status = sys_process_status(proc);
+        args.fds[i] = s->fds[i];
+    st = spawn_path(&args, s->argv[0], &s->proc);
+    if (st == 0)
+        return;
+    s->proc = HANDLE_NONE;
+    s->status = tell_failure(s->argv[0], st, args.reason);
+}
+
+/* The status of a stage whose program has ended; a crash is told, and the handle goes. */
+static void end_stage(struct stage *s, bool interrupted)
+{
+    int64_t status;
+
+    if (s->proc == HANDLE_NONE)
+        return;
+    status = sys_process_status(s->proc);
     if (status > 0 && WIFSIGNALED(status) && !interrupted)
-        tell_crash(proc);
-    (void)sys_handle_close(proc);
+        tell_crash(s->proc);
+    (void)sys_handle_close(s->proc);
     if (status < 0)
-        last_status = STATUS_CANNOT_RUN;
+        s->status = STATUS_CANNOT_RUN;
     else
-        last_status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SIGNAL + WTERMSIG(status);
+        s->status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SIGNAL + WTERMSIG(status);
+}
+
+/* Descriptors that replace 0, 1 and 2; who reads from a pipe sees its end only when nobody else can write. */
+static void close_replaced(int fds[3])
+{
+    for (int i = 0; i < 3; i++) {
+        if (fds[i] > 2)
+            close(fds[i]);
+        fds[i] = i;
+    }
+}
+
+/* Wait for the end of n programs, or end them when the interrupt key is pressed. True: it was. */
+static bool await_ends(const struct stage *s, size_t n, handle_t job)
+{
+    struct port_event event;
+    bool interrupted = false;
+    size_t running = 0;
+    int status;
+
+    for (size_t i = 0; i < n; i++) {
+        if (s[i].proc == HANDLE_NONE)
+            continue;
+        if (sys_port_add(port, s[i].proc, EV_EXITED, EVENT_END) == 0)
+            running++;
+        else
+            (void)process_wait(s[i].proc, &status, TIMEOUT_NEVER);
+    }
+    while (running > 0 && port_next(port, &event, TIMEOUT_NEVER) == 0) {
+        running -= event.token == EVENT_END;
+        if (event.token == EVENT_END || (event.events & EV_USER0) == 0)
+            continue;
+        interrupted = true;
+        for (size_t i = 0; i < n; i++)
+            (void)sys_process_kill(s[i].proc, SIGNAL_INTERRUPT);
+        (void)sys_job_kill(job);
+    }
+    return interrupted;
+}
+
+/*
+ * Run the programs of n stages at the same time, those that have words; wait for all of them. $? is
+ * that of the last stage. Their descriptors are closed here. False: interrupted.
+ */
+static bool run_stages(struct stage *s, size_t n)
+{
+    handle_t job = sys_job_create(start_handle(START_JOB));
+    bool interrupted;
+
+    if (job >= 0)
+        lend_terminal();
+    for (size_t i = 0; i < n; i++) {
+        s[i].proc = HANDLE_NONE;
+        if (s[i].argv != NULL && job < 0)
+            s[i].status = tell_failure(s[i].argv[0], job, NULL);
+        else if (s[i].argv != NULL)
+            start_stage(&s[i], job);
+        close_replaced(s[i].fds);
+    }
+    interrupted = await_ends(s, n, job);
+    for (size_t i = 0; i < n; i++)
+        end_stage(&s[i], interrupted);
+    if (job >= 0)
+        (void)sys_handle_close(job);
+    last_status = s[n - 1].status;
     return !interrupted;
 }
 
-bool run_program(char **argv, const int fds[3])
+bool run_program(char **argv, int fds[3])
 {
-    handle_t job = sys_job_create(start_handle(START_JOB));
-    bool go_on;
+    struct stage s = { .argv = argv, .fds = { fds[0], fds[1], fds[2] } };
 
-    if (job < 0) {
-        last_status = tell_failure(argv[0], job, NULL);
-        return true;
-    }
-    lend_terminal();
-    go_on = run_in_job(argv, fds, job);
-    (void)sys_handle_close(job);
-    return go_on;
+    for (int i = 0; i < 3; i++)
+        fds[i] = i; /* closed there */
+    return run_stages(&s, 1);
 }
 
 /* ---- one command ----------------------------------------------------------------------------------- */
@@ -254,7 +306,7 @@ static bool assigns(char **argv)
     return true;
 }
 
-static bool run_words(char **argv, const int fds[3])
+bool run_words(char **argv, int fds[3])
 {
     bool go_on = true;
 
@@ -278,13 +330,114 @@ static bool run_command(const struct command *cmd)
     } else {
         last_status = 1;
     }
-    for (int i = 0; i < 3; i++) {
-        if (fds[i] > 2)
-            close(fds[i]);
-    }
+    close_replaced(fds);
     if (argv != NULL)
         free_words(argv);
     return go_on;
+}
+
+/* ---- pipes ------------------------------------------------------------------------------------------- */
+
+/*
+ * What only the shell itself can do is done by another shell (`sh -w WORDS`) inside a pipe: it runs
+ * beside the others, and changes nothing here. NULL: out of memory; argv stays then.
+ */
+static char **as_program(char **argv)
+{
+    size_t n = 0;
+    char **longer;
+
+    if (!builtin_known(argv[0]) && strchr(argv[0], '=') == NULL)
+        return argv;
+    while (argv[n] != NULL)
+        n++;
+    longer = calloc(n + 3, sizeof(*longer));
+    if (longer == NULL)
+        return NULL;
+    longer[0] = strdup("sh");
+    longer[1] = strdup("-w");
+    if (longer[0] == NULL || longer[1] == NULL) {
+        free_words(longer);
+        return NULL;
+    }
+    memcpy(longer + 2, argv, n * sizeof(*argv));
+    free(argv);
+    return longer;
+}
+
+/* Words and redirections of a stage; on failure it stays without words, and has a status. */
+static void prepare_stage(const struct command *cmd, struct stage *s)
+{
+    char **argv = expand_words(cmd), **program = NULL;
+
+    if (argv != NULL && argv[0] != NULL)
+        program = as_program(argv);
+    if (argv == NULL || (argv[0] != NULL && program == NULL))
+        fprintf(stderr, "sh: out of memory\n");
+    s->status = argv == NULL || (argv[0] != NULL && program == NULL) ? 1 : 0;
+    if (!open_redirects(cmd, s->fds))
+        s->status = 1;
+    if (program != NULL && s->status == 0)
+        s->argv = program;
+    else if (program != NULL)
+        free_words(program);
+    else if (argv != NULL)
+        free_words(argv);
+}
+
+/* A pipe between each two neighbours. False: there are no more. */
+static bool connect_stages(struct stage *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int ends[2];
+
+        memcpy(s[i].fds, (const int[3]){ 0, 1, 2 }, sizeof(s[i].fds));
+        if (i == 0)
+            continue;
+        if (pipe(ends) != 0) {
+            fprintf(stderr, "sh: pipe: %s\n", strerror(errno));
+            return false;
+        }
+        s[i - 1].fds[1] = ends[1];
+        s[i].fds[0] = ends[0];
+    }
+    return true;
+}
+
+static bool run_pipe(const struct command *cmds, size_t n)
+{
+    struct stage *s = calloc(n, sizeof(*s));
+    bool go_on = true;
+
+    if (s == NULL) {
+        fprintf(stderr, "sh: out of memory\n");
+        last_status = 1;
+        return true;
+    }
+    if (connect_stages(s, n)) {
+        for (size_t i = 0; i < n; i++)
+            prepare_stage(&cmds[i], &s[i]);
+        go_on = run_stages(s, n);
+    } else {
+        last_status = 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        close_replaced(s[i].fds);
+        if (s[i].argv != NULL)
+            free_words(s[i].argv);
+    }
+    free(s);
+    return go_on;
+}
+
+/* Commands from the first one on that are joined by pipes. */
+static size_t pipe_length(const struct command *cmds, size_t n)
+{
+    size_t length = 1;
+
+    while (length < n && cmds[length].join == JOIN_PIPE)
+        length++;
+    return length;
 }
 
 bool run_text(const char *text)
@@ -292,19 +445,21 @@ bool run_text(const char *text)
     struct script script;
     const char *wrong = script_parse(text, &script);
     bool go_on = true;
+    size_t length;
 
     if (wrong != NULL) {
         fprintf(stderr, "sh: %s\n", wrong);
         last_status = STATUS_USAGE;
         return true;
     }
-    for (size_t i = 0; go_on && i < script.ncommands; i++) {
+    for (size_t i = 0; go_on && i < script.ncommands; i += length) {
         const struct command *cmd = &script.commands[i];
 
+        length = pipe_length(cmd, script.ncommands - i);
         if (cmd->nwords == 0 && cmd->nredirects == 0)
             continue;
         if (cmd->join == JOIN_ALWAYS || (cmd->join == JOIN_AND) == (last_status == 0))
-            go_on = run_command(cmd);
+            go_on = length > 1 ? run_pipe(cmd, length) : run_command(cmd);
     }
     script_free(&script);
     return go_on;

@@ -190,6 +190,7 @@ static bool can_wait(const struct object *o)
     case OBJ_SESSION:
     case OBJ_TIMER:
     case OBJ_TRACE:
+    case OBJ_PIPE:
     case OBJ_BLK:
     case OBJ_SERIAL: return !o->silent;
     default: return false;

@@ -2,27 +2,17 @@
 #include "klib/spinlock.h"
 
 static const char *const names[RANK_COUNT] = {
-    [RANK_JOB] = "job",
-    [RANK_PROCESS] = "process",
-    [RANK_ENDPOINT] = "endpoint",
-    [RANK_ASPACE] = "aspace",
-    [RANK_SHM_MAPS] = "shm-maps",
-    [RANK_SHM] = "shm",
-    [RANK_HANDLES] = "handles",
-    [RANK_DEVICE] = "device",
-    [RANK_WATCH] = "watch",
-    [RANK_PORT] = "port",
-    [RANK_WAITQ] = "waitq",
-    [RANK_THREAD] = "thread",
-    [RANK_RUNQUEUE] = "runqueue",
-    [RANK_TIMER] = "timer",
-    [RANK_KMAP] = "kmap",
-    [RANK_HEAP] = "heap",
-    [RANK_FRAME] = "frame",
-    [RANK_LOG] = "log",
-    [RANK_FRAME_CACHE] = "frame-cache",
-    [RANK_SERIAL] = "serial",
-    [RANK_TRACE] = "trace",
+    [RANK_JOB] = "job",           [RANK_PROCESS] = "process",
+    [RANK_ENDPOINT] = "endpoint", [RANK_ASPACE] = "aspace",
+    [RANK_SHM_MAPS] = "shm-maps", [RANK_SHM] = "shm",
+    [RANK_HANDLES] = "handles",   [RANK_DEVICE] = "device",
+    [RANK_PIPE] = "pipe",         [RANK_WATCH] = "watch",
+    [RANK_PORT] = "port",         [RANK_WAITQ] = "waitq",
+    [RANK_THREAD] = "thread",     [RANK_RUNQUEUE] = "runqueue",
+    [RANK_TIMER] = "timer",       [RANK_KMAP] = "kmap",
+    [RANK_HEAP] = "heap",         [RANK_FRAME] = "frame",
+    [RANK_LOG] = "log",           [RANK_FRAME_CACHE] = "frame-cache",
+    [RANK_SERIAL] = "serial",     [RANK_TRACE] = "trace",
 };
 
 const char *lock_rank_name(unsigned rank)

@@ -23,6 +23,7 @@ enum lock_rank {
     RANK_HANDLES,  /* a handle table */
     RANK_DEVICE,   /* a driver's queue */
     RANK_TRACE,    /* records of a trace */
+    RANK_PIPE,     /* positions and pages of a pipe */
     RANK_WATCH,    /* observers of an object */
     RANK_PORT,     /* events of a port */
     RANK_WAITQ,    /* a wait queue with a lock of its own */

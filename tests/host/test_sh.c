@@ -77,7 +77,7 @@ static void parses(const char *text, const char *want)
         const struct command *c = &script.commands[i];
         size_t at = strlen(got);
 
-        snprintf(got + at, sizeof got - at, "%c%zu/%zu", ";&|"[c->join], c -> nwords,
+        snprintf(got + at, sizeof got - at, "%c%zu/%zu", ";&|!"[c->join], c -> nwords,
                  c -> nredirects);
     }
     CHECK(strcmp(wrong != NULL ? wrong : got, want) == 0, "%s: %s", text, wrong ? wrong : got);
@@ -105,11 +105,18 @@ static void lines(void)
     parses("a >", "a file name is missing after < or >");
     parses("a > ; b", "a file name is missing after < or >");
     parses("a > > b", "a file name is missing after < or >");
-    parses("&& a", "a command is missing beside && or ||");
-    parses("a &&", "a command is missing beside && or ||");
-    parses("a || && b", "a command is missing beside && or ||");
-    parses("a && ; b", "a command is missing beside && or ||");
-    parses("a | b", "pipes are not supported");
+    parses("&& a", "a command is missing beside && or || or |");
+    parses("a &&", "a command is missing beside && or || or |");
+    parses("a || && b", "a command is missing beside && or || or |");
+    parses("a && ; b", "a command is missing beside && or || or |");
+    parses("a | b", ";1/0!1/0");
+    parses("a x|b y|c && d", ";2/0!2/0!1/0&1/0");
+    parses("a > f | b < g; c", ";1/1!1/1;1/0");
+    parses("a |", "a command is missing beside && or || or |");
+    parses("| a", "a command is missing beside && or || or |");
+    parses("a | | b", "a command is missing beside && or || or |");
+    parses("a | && b", "a command is missing beside && or || or |");
+    parses("a | ; b", "a command is missing beside && or || or |");
     parses("a & b", "background commands are not supported");
     parses("(a)", "subshells are not supported");
 }

@@ -25,7 +25,7 @@ def test_words_and_quotes(shell):
     assert sh.ok("echo a#b # a comment") == "a#b\n"
     assert sh.ok("X='two  words'; echo $X ${X}!") == "two  words two  words!\n"
     assert sh.ok("echo grüße 漢字 € 🙂") == "grüße 漢字 € 🙂\n"
-    for wrong in ("echo 'a", 'echo "a', "echo >", "&& echo", "echo a &&", "echo a | cat", "sleep 1 &", "(echo)"):
+    for wrong in ("echo 'a", 'echo "a', "echo >", "&& echo", "echo a &&", "echo a |", "| cat", "echo a | | cat", "sleep 1 &", "(echo)"):
         output, status = sh.run(wrong)
         assert status == 2 and output.startswith("sh: "), (wrong, output, status)
 
