@@ -228,8 +228,8 @@ static const char *set_priority(struct service *s, char *value)
     char *end;
     unsigned long n = strtoul(value, &end, 10);
 
-    if (end == value || *end != '\0' || n > PRIORITY_MAX)
-        return "expected: 0 to 15";
+    if (end == value || *end != '\0' || n > SERVICE_PRIORITY_MAX)
+        return "expected: 0 to 12";
     s->priority = (uint32_t)n;
     return NULL;
 }

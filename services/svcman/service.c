@@ -165,6 +165,14 @@ static int prepare(struct service *s)
     return st != 0 ? st : set_limits(s->job, s->inner, JOB_LIMIT_INNER);
 }
 
+/* Before its first instruction. */
+static int set_priority(handle_t proc, void *arg)
+{
+    const struct service *s = arg;
+
+    return sys_process_set_priority(proc, s->priority);
+}
+
 static int spawn(struct service *s, const char **reason)
 {
     struct gifts gifts = { .n = 0 };
@@ -185,12 +193,12 @@ static int spawn(struct service *s, const char **reason)
             .handles = gifts.list,
             .nhandles = gifts.n,
             .fds = { stdio, stdio, stdio },
+            .ready = set_priority,
+            .ready_arg = s,
         };
 
         st = spawn_image(&args, image.data, image.size, &s->proc);
         *reason = args.reason;
-        if (st == 0) /* refused where it is higher than svcman's own: then it keeps that */
-            (void)sys_process_set_priority(s->proc, s->priority);
     }
     close_own(&gifts);
     return st;

@@ -81,7 +81,10 @@ struct service {
     int64_t look_at; /* CLOCK_MONOTONIC of the next one */
 };
 
-enum { PRIORITY_SERVICE = 8 }; /* above programs: their work is what others wait for */
+enum {
+    PRIORITY_SERVICE = 8, /* above programs: their work is what others wait for */
+    SERVICE_PRIORITY_MAX = 12, /* svcman's own; the kernel gives nobody more */
+};
 
 /* What svcman was started with. */
 struct supervisor {

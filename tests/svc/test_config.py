@@ -44,6 +44,7 @@ WRONG = {
     "no amount": ("program = true\nlimits = memory\n", r"etc/services/wrong\.conf:2: expected: KIND AMOUNT"),
     "bad amount": ("program = true\nprograms = memory 1T\n", r"etc/services/wrong\.conf:2: expected: KIND AMOUNT"),
     "percent of handles": ("program = true\nlimits = handles 5%\n", r"etc/services/wrong\.conf:2: expected: KIND AMOUNT"),
+    "priority": ("program = true\npriority = 13\n", r"etc/services/wrong\.conf:2: expected: 0 to 12"),
     "watchdog": ("program = true\nwatchdog = 2\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
     "watchdog too short": ("program = true\nwatchdog = 50ms\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
     "empty": ("# nothing\n", r"etc/services/wrong\.conf:\d: no program is named"),
