@@ -6,17 +6,21 @@
 
 #include <rugo/syscall.h>
 
-struct ipc_msg *ipc_buffer(void)
+int ipc_buffer_make(void)
 {
     struct tcb *t = tcb_self();
+    int64_t at = t->buffer == NULL ? sys_msg_buffer() : 0;
 
-    if (t->buffer == NULL) {
-        int64_t at = sys_msg_buffer();
-        if (at < 0)
-            sys_process_exit(127); /* nothing can be said without one */
+    if (at > 0)
         t->buffer = (struct ipc_msg *)at;
-    }
-    return t->buffer;
+    return at < 0 ? (int)at : 0;
+}
+
+struct ipc_msg *ipc_buffer(void)
+{
+    if (ipc_buffer_make() != 0)
+        sys_process_exit(127); /* nothing can be said without one */
+    return tcb_self()->buffer;
 }
 
 int port_next(handle_t port, struct port_event *event, int64_t timeout)

@@ -132,6 +132,15 @@ static void user_fault(struct trap_frame *f, uintptr_t address, status_t why)
     process_kill(p, info.number);
 }
 
+static void mark_user_fault(bool on)
+{
+#ifdef DEBUG
+    current_thread()->user_fault = on;
+#else
+    (void)on;
+#endif
+}
+
 static void page_fault(struct trap_frame *f)
 {
     uintptr_t address = read_cr2();
@@ -143,7 +152,9 @@ static void page_fault(struct trap_frame *f)
     /* With interrupts off a lock may be held: such a look at user memory (user_peek32) fails instead of waiting. */
     if (as && address < USER_MAX && (trap_from_user(f) || fixup) && (f->rflags & RFLAGS_IF)) {
         irq_enable();
+        mark_user_fault(trap_from_user(f));
         st = process_fault(as, address, access);
+        mark_user_fault(false);
         irq_disable();
     }
     if (st == OK)

@@ -4,6 +4,7 @@
 #include "klib/string.h"
 #include "mm/pagetable.h"
 #include "mm/poison.h"
+#include "mm/refuse.h"
 
 #define RANGES_MAX 600
 /* Frames whose entries share a page of the database; the database grows by as many frames at a time. */
@@ -220,6 +221,8 @@ static struct frame *alloc_slowly(void)
 
 paddr_t frame_alloc(void)
 {
+    if (memory_refused())
+        return 0;
     struct cache *c = own_cache();
     struct frame *f = NULL;
     spin_lock(&c->lock);

@@ -5,6 +5,7 @@
 #include "klib/string.h"
 #include "mm/frame.h"
 #include "mm/poison.h"
+#include "mm/refuse.h"
 
 static const uint16_t sizes[] = { 16,  32,  48,  64,   96,   128,  192, 256,
                                   384, 512, 672, 1024, 1360, 2048, 4096 };
@@ -97,6 +98,8 @@ static void *take_frame(size_t n)
 void *kmalloc(size_t n)
 {
     ASSERT(n > 0 && n <= PAGE_SIZE);
+    if (memory_refused())
+        return NULL;
     unsigned class = classes[(poison_room(n) + 15) / 16];
     if (class == WHOLE)
         return take_frame(n);

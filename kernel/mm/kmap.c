@@ -8,6 +8,7 @@
 #include "klib/spinlock.h"
 #include "mm/frame.h"
 #include "mm/pagetable.h"
+#include "mm/refuse.h"
 #include "x86/smp.h"
 
 #define STACK_PAGES (KSTACK_SIZE / PAGE_SIZE)
@@ -142,6 +143,8 @@ uintptr_t kstack_alloc(void)
 {
     unsigned first = this_cpu()->id;
     uintptr_t top = 0;
+    if (memory_refused())
+        return 0;
     for (unsigned i = 0; i < MAX_CPUS && !top; i++)
         top = take_kept((first + i) % MAX_CPUS);
     if (top)

@@ -3,6 +3,9 @@
 
 #ifdef DEBUG
 #include "klib/assert.h"
+#include "mm/refuse.h"
+
+bool (*memory_refuser)(void);
 
 #define GUARD 0xfdu
 

@@ -3,6 +3,7 @@
 #include "klib/string.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "proc/fail.h"
 #include "proc/job.h"
 #include "proc/upcall.h"
 #include "proc/trace.h"
@@ -75,8 +76,10 @@ struct process *process_create(struct job *j, const char *name, struct process *
     p->priority = maker ? __atomic_load_n(&maker->priority, __ATOMIC_RELAXED) : PRIORITY_FIRST;
     p->start_ns = clock_ns();
     *st = job_add_process(j, p);
-    if (*st == OK)
+    if (*st == OK) {
+        fail_child(maker, p);
         return p;
+    }
     aspace_destroy(p->aspace);
     p->aspace = NULL;
     p->state = PROC_DEAD;
@@ -237,6 +240,7 @@ void process_set_thread_exit_hook(void (*fn)(struct thread *t))
 void process_init(void)
 {
     job_init();
+    fail_init();
     thread_set_kill_handler(process_thread_exit);
 }
 

@@ -116,6 +116,7 @@ struct thread {
         *orphans; /* objects whose last handle it closed, each with a reference (proc/handle.c) */
     bool burying; /* it works on that list */
     struct thread_upcalls upcalls;
+    bool user_fault; /* DEBUG: a page fault of its program is being handled (proc/fail.c) */
     char name[NAME_LEN];
 };
 #include "sched/thread_offsets.h"

@@ -36,6 +36,11 @@ void system_init(const char *cmdline, bool testing, uint64_t kernel_frames, uint
     facts.ready_ns = clock_ns();
 }
 
+bool system_testing(void)
+{
+    return facts.testing;
+}
+
 struct object *system_log(void)
 {
     return &log_object;

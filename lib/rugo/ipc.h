@@ -15,6 +15,8 @@
 /* The calling thread's message buffer. Never NULL: a program that cannot get one is ended with a
  * message. */
 struct ipc_msg *ipc_buffer(void);
+/* For a thread whose process must live on: 0 when the thread has its buffer from now on, or -ENOMEM. */
+int ipc_buffer_make(void);
 
 /* Waits at a port for the first of its events; EINTR is waited through. timeout in ns, or
  * TIMEOUT_NEVER. 0, or a negative errno (-ETIMEDOUT). */

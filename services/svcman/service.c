@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <rugo/crash.h>
+#include <rugo/ipc.h>
 #include <rugo/proto_service.h>
 #include <rugo/spawn.h>
 #include <rugo/syscall.h>
@@ -226,6 +227,8 @@ static void start(struct service *s)
     if (st != 0) {
         say("SVC: %s can't be started from %s: %s", s->name, s->program,
             reason != NULL ? reason : strerror(-st));
+        service_kill(s); /* one whose end we would not hear of */
+        close_handle(&s->proc);
         service_ended(s);
         return;
     }
@@ -425,7 +428,13 @@ struct stop {
 
 static int ask_to_stop(void *arg)
 {
-    return service_stop(*(handle_t *)arg);
+    const struct stop *stop = arg;
+    int st = ipc_buffer_make();
+
+    if (st == 0)
+        return service_stop(stop->session);
+    service_kill(stop->service);
+    return st;
 }
 
 static void stop_begin(struct stop *stop, struct service *s)
@@ -437,7 +446,7 @@ static void stop_begin(struct stop *stop, struct service *s)
     if (s->serves && s->ready)
         stop->session = service_connect(s, BADGE_SUPERVISOR);
     if (stop->session >= 0)
-        stop->asking = thread_start(&stop->asker, ask_to_stop, &stop->session, 0) == 0;
+        stop->asking = thread_start(&stop->asker, ask_to_stop, stop, 0) == 0;
     if (!stop->asking)
         service_kill(s);
 }

@@ -25,6 +25,7 @@ enum {
 struct loader {
     struct thread thread;
     bool used;
+    uint32_t begun; /* BEGUN_, told by the thread; main waits for it */
     volatile bool done;
     uint64_t token;
     handle_t job;                       /* made for the program */
@@ -34,6 +35,9 @@ struct loader {
     char *args;                         /* as the client sent them, terminated */
     size_t args_len;
 };
+
+/* Whether the thread can answer the client, and so does. */
+enum { BEGUN_NOT_YET, BEGUN_WELL, BEGUN_BADLY };
 
 static struct loader loaders[LOADERS];
 
@@ -77,13 +81,26 @@ static int load(struct loader *l, handle_t *proc)
     return st;
 }
 
+/* True: the thread has the buffer that it will need for the answer. */
+static bool begin(struct loader *l)
+{
+    bool well = ipc_buffer_make() == 0;
+
+    __atomic_store_n(&l->begun, well ? BEGUN_WELL : BEGUN_BADLY, __ATOMIC_RELEASE);
+    (void)sys_futex_wake((uintptr_t)&l->begun, 1, 0);
+    return well;
+}
+
 static int loader_main(void *arg)
 {
     struct loader *l = arg;
     handle_t proc = HANDLE_NONE, given = HANDLE_NONE;
     struct ipc_msg *msg;
-    int st = load(l, &proc);
+    int st;
 
+    if (!begin(l))
+        return 0;
+    st = load(l, &proc);
     if (st == 0) {
         given = sys_handle_dup(
             proc, RIGHT_WAIT | RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_DUP | RIGHT_TRANSFER, 0, 0);
@@ -183,6 +200,21 @@ static int have_root(void)
     return st;
 }
 
+/* Start the thread. Once that is done well, the answer is its. */
+static int start(struct loader *l)
+{
+    int st = thread_start(&l->thread, loader_main, l, 0);
+
+    if (st != 0)
+        return st;
+    while (__atomic_load_n(&l->begun, __ATOMIC_ACQUIRE) == BEGUN_NOT_YET)
+        (void)sys_futex_wait((uintptr_t)&l->begun, BEGUN_NOT_YET, TIMEOUT_NEVER, 0);
+    if (l->begun == BEGUN_WELL)
+        return 0;
+    (void)thread_join(&l->thread, NULL);
+    return -ENOMEM;
+}
+
 int spawn_begin(struct service *client, const struct ipc_call *call, const char *path,
                 const handle_t fds[3])
 {
@@ -201,7 +233,7 @@ int spawn_begin(struct service *client, const struct ipc_call *call, const char 
     if (st == 0) {
         memcpy(l->fds, fds, sizeof(l->fds));
         l->used = true;
-        st = thread_start(&l->thread, loader_main, l, 0);
+        st = start(l);
     }
     if (st != 0) {
         l->fds[0] = l->fds[1] = l->fds[2] = HANDLE_NONE; /* the caller closes them */
