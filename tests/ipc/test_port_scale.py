@@ -1,5 +1,7 @@
 """10,000 registrations and 10,000 timers cost no more in use than 10: counted in instructions."""
 
+from rugo.machine import ORDINARY_BUILD
+
 
 def values(run, what, n, nonce):
     line = run.line(f"SCALE: {what}", n=n, nonce=nonce)
@@ -7,7 +9,7 @@ def values(run, what, n, nonce):
 
 
 def test_scale(boot, nonce, secret):
-    run = boot(f"test=ipc.scale nonce={nonce}", icount=True, timeout=120).ok()
+    run = boot(f"test=ipc.scale nonce={nonce}", build=ORDINARY_BUILD, icount=True, timeout=120).ok()
     run.line("SCALE: ok", nonce=nonce, secret=secret)
     few, many = (values(run, "port", n, nonce) for n in (10, 10000))
     # Waiting does not know how many there are; entering and leaving go through a tree, log2(10000) deep or somewhat more.
