@@ -39,9 +39,10 @@ void fail_init(void)
     memory_refuser = refuse;
 }
 
-void fail_child(uint64_t parent, const struct process *p)
+void fail_child(const struct process *p)
 {
-    if (__atomic_load_n(&plan.who, __ATOMIC_ACQUIRE) != WHO_CHILD || parent != plan.id)
+    if (__atomic_load_n(&plan.who, __ATOMIC_ACQUIRE) != WHO_CHILD ||
+        p->ppid != __atomic_load_n(&plan.id, __ATOMIC_RELAXED))
         return;
     __atomic_store_n(&plan.id, p->pid, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.who, WHO_PROCESS, __ATOMIC_RELEASE);

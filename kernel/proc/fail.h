@@ -18,15 +18,15 @@ int64_t fail_plan(const struct process *p, uint32_t nth, uint32_t flags);
 
 #ifdef DEBUG
 void fail_init(void);
-/* `parent` has made p. */
-void fail_child(uint64_t parent, const struct process *p);
+/* p has been made. */
+void fail_child(const struct process *p);
 #else
 static inline void fail_init(void)
 {
 }
-static inline void fail_child(uint64_t parent, const struct process *p)
+static inline void fail_child(const struct process *p)
 {
-    (void)parent, (void)p;
+    (void)p;
 }
 #endif
 

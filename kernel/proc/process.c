@@ -77,7 +77,7 @@ struct process *process_create(struct job *j, const char *name, struct process *
     p->start_ns = clock_ns();
     *st = job_add_process(j, p);
     if (*st == OK) {
-        fail_child(maker, p);
+        fail_child(p);
         return p;
     }
     aspace_destroy(p->aspace);
