@@ -440,7 +440,11 @@ static void interrupted(int (*fn)(void *), void *arg, int result)
     EXPECT(0, thread_join(&t, NULL));
     EXPECT(result, sleep_result);
     expect_seen(1, SIGUSR1, UPCALL_BY_THREAD, 0);
+    while (sys_thread_upcall(sleeper, SIGUSR1) ==
+           0) /* it has left its stack, and is still on its way out */
+        NEED(sys_yield());
     EXPECT(-ESRCH, sys_thread_upcall(sleeper, SIGUSR1));
+    EXPECT(0, seen.count);
 }
 
 static void sleepers(void)
