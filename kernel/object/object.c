@@ -26,32 +26,14 @@ void object_init(struct object *o, uint32_t type, const struct object_ops *ops)
     __atomic_fetch_add(&counts[type], 1, __ATOMIC_RELAXED);
 }
 
-void object_put(struct object *o)
+void object_end(struct object *o)
 {
-    if (!o)
-        return;
-    uint32_t before = __atomic_fetch_sub(&o->refs, 1, __ATOMIC_ACQ_REL);
-    object_check_count(o, before);
-    if (before != 1)
-        return;
     ASSERT(list_empty(&o->watches));
     __atomic_fetch_sub(&counts[o->type], 1, __ATOMIC_RELAXED);
     struct account *account = o->account;
     uint32_t type = o->type;
     o->ops->destroy(o);
     account_object_gone(account, type);
-}
-
-void object_handle_added(struct object *o)
-{
-    object_check_count(o, __atomic_add_fetch(&o->handles, 1, __ATOMIC_RELAXED));
-}
-
-bool object_handle_removed(struct object *o)
-{
-    uint32_t before = __atomic_fetch_sub(&o->handles, 1, __ATOMIC_ACQ_REL);
-    object_check_count(o, before);
-    return before == 1 && o->ops->last_handle;
 }
 
 void object_signal(struct object *o, uint32_t clear, uint32_t set)

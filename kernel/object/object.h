@@ -75,12 +75,30 @@ static inline void object_get(struct object *o)
 {
     object_check_count(o, __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED));
 }
+/* Nothing refers to it any more: free it. */
+void object_end(struct object *o);
 /* Drop a reference; may destroy. NULL is allowed. No spinlock is held. */
-void object_put(struct object *o);
+static inline void object_put(struct object *o)
+{
+    if (!o)
+        return;
+    uint32_t before = __atomic_fetch_sub(&o->refs, 1, __ATOMIC_ACQ_REL);
+    object_check_count(o, before);
+    if (before == 1)
+        object_end(o);
+}
 
-void object_handle_added(struct object *o);
+static inline void object_handle_added(struct object *o)
+{
+    object_check_count(o, __atomic_add_fetch(&o->handles, 1, __ATOMIC_RELAXED));
+}
 /* A handle is gone. True: it was the last, and the caller has to see that ops->last_handle is called. */
-bool object_handle_removed(struct object *o) MUST_CHECK;
+MUST_CHECK static inline bool object_handle_removed(struct object *o)
+{
+    uint32_t before = __atomic_fetch_sub(&o->handles, 1, __ATOMIC_ACQ_REL);
+    object_check_count(o, before);
+    return before == 1 && o->ops->last_handle;
+}
 
 /* Clear, then set readiness bits; each bit set is an edge, also if it was set already. */
 void object_signal(struct object *o, uint32_t clear, uint32_t set);

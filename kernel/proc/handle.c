@@ -4,10 +4,7 @@
 #include "mm/heap.h"
 #include "proc/process.h"
 
-/* High handle: HANDLE_HIGH | generation << 14 | index. */
-#define INDEX_BITS 14
-#define INDEX_MASK ((1u << INDEX_BITS) - 1)
-#define LOW_FLAGS  (HANDLE_FD | HANDLE_EXACT)
+#define LOW_FLAGS (HANDLE_FD | HANDLE_EXACT)
 /* Handles that a table pays for at a time. */
 #define PAY_AT_ONCE 16u
 
@@ -26,39 +23,20 @@ void handle_table_init(struct handle_table *t, struct account *a)
 
 static handle_t high_number(uint32_t index, uint16_t generation)
 {
-    return (handle_t)(HANDLE_HIGH | (uint32_t)generation << INDEX_BITS | index);
-}
-
-/* The entry of a number that is in use, or NULL. */
-static struct handle_entry *entry_of(struct handle_table *t, handle_t h)
-{
-    struct handle_entry *e;
-    if (h & HANDLE_HIGH) {
-        uint32_t index = (uint32_t)h & INDEX_MASK;
-        if (h < 0 || index >= t->high_count)
-            return NULL;
-        e = &t->high[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
-        if (e->generation != (uint16_t)((uint32_t)h >> INDEX_BITS))
-            return NULL;
-    } else {
-        if ((uint32_t)h >= HANDLE_FD_MAX || !t->low[(uint32_t)h / HANDLE_CHUNK])
-            return NULL;
-        e = &t->low[(uint32_t)h / HANDLE_CHUNK][(uint32_t)h % HANDLE_CHUNK];
-    }
-    return e->obj ? e : NULL;
+    return (handle_t)(HANDLE_HIGH | (uint32_t)generation << HANDLE_INDEX_BITS | index);
 }
 
 /* ---- the last handle ---- */
 
 /*
- * Drop a handle count and a reference. What the last handle's end brings down may hold last handles of its own (a
+ * What the last handle's end brings down may hold last handles of its own (a
  * message in a queue, a process that never ran), in chains as long as a program likes: they are worked off one after
  * the other, as the kernel's stack is short.
  */
-static void drop(struct object *o)
+void handle_orphaned(struct object *o)
 {
     struct thread *t = current_thread();
-    if (!object_handle_removed(o) || __atomic_exchange_n(&o->orphaned, true, __ATOMIC_ACQ_REL)) {
+    if (__atomic_exchange_n(&o->orphaned, true, __ATOMIC_ACQ_REL)) {
         object_put(o);
         return;
     }
@@ -79,7 +57,7 @@ static void drop(struct object *o)
 void grant_drop(struct grant *g)
 {
     if (g->obj)
-        drop(g->obj);
+        handle_drop(g->obj);
     g->obj = NULL;
 }
 
@@ -92,7 +70,7 @@ static void release(struct handle_table *t, handle_t h, struct handle_entry *e, 
     e->obj = NULL;
     e->links = NULL;
     if (h & HANDLE_HIGH) {
-        uint32_t index = (uint32_t)h & INDEX_MASK;
+        uint32_t index = (uint32_t)h & HANDLE_INDEX_MASK;
         e->generation++;
         e->next_free = (uint16_t)t->high_free;
         t->high_free = index + 1;
@@ -225,7 +203,7 @@ handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights,
     if (h == OK)
         h = insert(t, obj, rights, flags, at);
     if (h < 0)
-        drop(obj); /* a new object ends here as if its last handle had closed */
+        handle_drop(obj); /* a new object ends here as if its last handle had closed */
     return h;
 }
 
@@ -251,7 +229,7 @@ static status_t close_matching(struct handle_table *t, handle_t h, const struct 
     struct grant g;
     struct handle_link *links;
     spin_lock(&t->lock);
-    struct handle_entry *e = entry_of(t, h);
+    struct handle_entry *e = handle_entry_of(t, h);
     if (!e || (obj && e->obj != obj)) {
         spin_unlock(&t->lock);
         return -EBADF;
@@ -316,7 +294,7 @@ static status_t look_up(struct handle_table *t, handle_t h, uint32_t type, uint3
 {
     status_t st = OK;
     spin_lock(&t->lock);
-    struct handle_entry *e = entry_of(t, h);
+    struct handle_entry *e = handle_entry_of(t, h);
     if (UNLIKELY(!e))
         st = -EBADF;
     else if (UNLIKELY(type && e->obj->type != type))
@@ -358,7 +336,7 @@ status_t handle_inspect(handle_t h, uint32_t *type, uint32_t *rights)
 {
     struct handle_table *t = &current_thread()->process->handles;
     spin_lock(&t->lock);
-    struct handle_entry *e = entry_of(t, h);
+    struct handle_entry *e = handle_entry_of(t, h);
     if (e) {
         *type = e->obj->type;
         *rights = e->rights;
@@ -371,7 +349,7 @@ status_t handle_link_add(handle_t h, const struct object *obj, struct handle_lin
 {
     struct handle_table *t = &current_thread()->process->handles;
     spin_lock(&t->lock);
-    struct handle_entry *e = entry_of(t, h);
+    struct handle_entry *e = handle_entry_of(t, h);
     bool same = e && e->obj == obj;
     if (same) {
         l->next = e->links;
@@ -385,7 +363,7 @@ bool handle_link_remove(struct process *p, handle_t h, struct handle_link *l)
 {
     bool found = false;
     spin_lock(&p->handles.lock);
-    struct handle_entry *e = entry_of(&p->handles, h);
+    struct handle_entry *e = handle_entry_of(&p->handles, h);
     for (struct handle_link **at = e ? &e->links : NULL; at && *at; at = &(*at)->next)
         if (*at == l) {
             *at = l->next;
@@ -407,7 +385,7 @@ static struct handle_entry *entry_at(struct handle_table *t, uint32_t position, 
         uint32_t i = position - HANDLE_FD_MAX;
         *h = high_number(i, t->high[i / HANDLE_CHUNK][i % HANDLE_CHUNK].generation);
     }
-    return entry_of(t, *h);
+    return handle_entry_of(t, *h);
 }
 
 size_t handle_look_at(struct handle_table *t, uint32_t from, struct handle_look *out, size_t n)

@@ -13,6 +13,10 @@
 #define HANDLE_LOW_CHUNKS  (HANDLE_FD_MAX / HANDLE_CHUNK)
 #define HANDLE_HIGH_CHUNKS 128u           /* at most 16384 high handles */
 
+/* High handle: HANDLE_HIGH | generation << 14 | index. */
+#define HANDLE_INDEX_BITS 14
+#define HANDLE_INDEX_MASK ((1u << HANDLE_INDEX_BITS) - 1)
+
 struct process;
 
 /* Something that ends when a handle is closed (a port's registration). */
@@ -49,6 +53,25 @@ struct grant {
     uint32_t rights;
 };
 
+/* The entry of a number that is in use, or NULL; the table is locked. */
+static inline struct handle_entry *handle_entry_of(struct handle_table *t, handle_t h)
+{
+    struct handle_entry *e;
+    if (h & HANDLE_HIGH) {
+        uint32_t index = (uint32_t)h & HANDLE_INDEX_MASK;
+        if (h < 0 || index >= t->high_count)
+            return NULL;
+        e = &t->high[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
+        if (e->generation != (uint16_t)((uint32_t)h >> HANDLE_INDEX_BITS))
+            return NULL;
+    } else {
+        if ((uint32_t)h >= HANDLE_FD_MAX || !t->low[(uint32_t)h / HANDLE_CHUNK])
+            return NULL;
+        e = &t->low[(uint32_t)h / HANDLE_CHUNK][(uint32_t)h % HANDLE_CHUNK];
+    }
+    return e->obj ? e : NULL;
+}
+
 /* a: who pays for what is in the table. */
 void handle_table_init(struct handle_table *t, struct account *a);
 /* Close everything, for good, and free the table's memory. */
@@ -63,6 +86,16 @@ handle_t handle_add(struct handle_table *t, struct object *obj, uint32_t rights,
                     int32_t at) MUST_CHECK;
 /* The same from a grant, which is used up on success. */
 handle_t handle_add_grant(struct handle_table *t, struct grant *g) MUST_CHECK;
+/* The last handle of o is gone, and its reference is passed in: tell o. */
+void handle_orphaned(struct object *o);
+/* Drop a handle count and a reference. */
+static inline void handle_drop(struct object *o)
+{
+    if (UNLIKELY(object_handle_removed(o)))
+        handle_orphaned(o);
+    else
+        object_put(o);
+}
 /* Let go of a grant that was not used. */
 void grant_drop(struct grant *g);
 

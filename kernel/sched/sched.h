@@ -35,6 +35,29 @@ void schedule(void);
 /* The first thing a thread does after a switch to it. */
 void schedule_arrived(void);
 
+/* ---- sleeping (wait.c) ---- */
+
+/* See that the timer of t, which is becoming a sleeper, fires at t->wait_deadline or before. t is locked. */
+void sleep_timed(struct thread *t);
+/* Handler of thread.wait_timer. */
+void sleep_timeout(struct timer *timer);
+/* Become a sleeper, unless work of the kinds `heed` came first. Interrupts are off. */
+static inline bool go_to_sleep(struct thread *t, uint64_t deadline, uint32_t heed)
+{
+    spin_acquire(&t->lock);
+    bool sleep = !(__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & heed);
+    if (LIKELY(sleep)) {
+        t->wait_heed = heed;
+        t->wait_result = STILL_ASLEEP;
+        t->wait_deadline = deadline;
+        t->state = THREAD_BLOCKED;
+        if (deadline != WAIT_FOREVER)
+            sleep_timed(t);
+    }
+    spin_release(&t->lock);
+    return sleep;
+}
+
 /* ---- threads (thread.c) ---- */
 
 /* Fill in a thread whose memory is zero: a kernel thread, with no stack yet. */

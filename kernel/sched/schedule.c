@@ -1,5 +1,6 @@
 /* Who runs where, and the switch (thread.h tells the rules). */
 #include "mm/vm.h"
+#include "sched/handover.h"
 #include "sched/sched.h"
 #include "x86/clock.h"
 #include "x86/fpu.h"
@@ -323,7 +324,7 @@ void schedule_arrived(void)
 }
 
 /* Account for the time since prev was switched to. */
-static void charge_time(struct thread *prev, uint64_t now)
+static inline void charge_time(struct thread *prev, uint64_t now)
 {
     uint64_t ran = now - prev->started;
     prev->cpu_ns += ran;
@@ -334,6 +335,18 @@ static void charge_time(struct thread *prev, uint64_t now)
     prev->fresh = prev->credit != 0;
     if (!prev->fresh)
         set_level(prev);
+}
+
+static inline void switch_to(struct cpu *cpu, struct thread *prev, struct thread *next,
+                             uint64_t now)
+{
+    next->started = now;
+    CPU_COUNT(switches);
+    cpu->switched_from = prev;
+    next->on_cpu = true;
+    load_state(cpu, prev, next);
+    context_switch(&prev->context, next->context);
+    schedule_arrived();
 }
 
 void schedule(void)
@@ -354,15 +367,53 @@ void schedule(void)
     next->state = THREAD_RUNNING;
     if (next == prev)
         return;
-    next->started = now;
-    CPU_COUNT(switches);
     if (prev->state == THREAD_DEAD || moves)
         cpu->leaving = prev;
-    cpu->switched_from = prev;
-    next->on_cpu = true;
-    load_state(cpu, prev, next);
-    context_switch(&prev->context, next->context);
-    schedule_arrived();
+    switch_to(cpu, prev, next, now);
+}
+
+/* ---- handing over (handover.h) ---- */
+
+void thread_unclaim(struct thread *t)
+{
+    spin_acquire(&t->lock);
+    __atomic_store_n(&t->on_cpu, false, __ATOMIC_RELEASE);
+    t->state = THREAD_READY;
+    ready_enqueue(t, true);
+    spin_release(&t->lock);
+}
+
+/*
+ * Whether nothing that waits here is above level; then that is what runs here from now on. Who queues something higher
+ * after the look compares it with what runs, and has the CPU choose again.
+ */
+static inline bool run_at(struct runqueue *rq, int level)
+{
+    if (UNLIKELY(rq->running != level)) {
+        spin_acquire(&rq->lock);
+        rq->running = level;
+        spin_release(&rq->lock);
+    }
+    return LIKELY(!(__atomic_load_n(&rq->levels, __ATOMIC_RELAXED) >> level >> 1));
+}
+
+int thread_hand_over(struct thread *next, struct spinlock *lock, uint64_t deadline, uint32_t heed)
+{
+    struct cpu *cpu = this_cpu();
+    struct thread *prev = cpu->current;
+    bool sleeps = go_to_sleep(prev, deadline, heed);
+    spin_release(lock);
+    if (UNLIKELY(!sleeps || !run_at(cpu->runqueue, next->level))) {
+        thread_unclaim(next);
+        if (!sleeps)
+            return -EINTR;
+        schedule();
+        return prev->wait_result;
+    }
+    uint64_t now = clock_ns();
+    charge_time(prev, now);
+    switch_to(cpu, prev, next, now);
+    return prev->wait_result;
 }
 
 void thread_want_resched(void)

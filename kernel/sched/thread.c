@@ -30,11 +30,6 @@ static void describe(struct object *o, struct object_facts *f)
 
 static const struct object_ops ops = { .destroy = destroy, .describe = describe };
 
-static void wait_timeout(struct timer *timer)
-{
-    thread_wake(CONTAINER(timer, struct thread, wait_timer), -ETIMEDOUT);
-}
-
 void thread_init(struct thread *t, const char *name)
 {
     object_init(&t->obj, OBJ_THREAD, &ops);
@@ -42,7 +37,7 @@ void thread_init(struct thread *t, const char *name)
     list_init(&t->ready_node);
     list_init(&t->process_node);
     list_init(&t->wait_node);
-    timer_init(&t->wait_timer, wait_timeout);
+    timer_init(&t->wait_timer, sleep_timeout);
     t->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
     t->cpu = this_cpu()->id;
     t->affinity = UINT32_MAX;
@@ -99,6 +94,8 @@ void thread_start(struct thread *t)
 void thread_exit(void)
 {
     struct thread *t = current_thread();
+    if (t->wait_timer.deadline) /* it may be armed, or firing */
+        timer_cancel(&t->wait_timer);
     irq_disable();
     spin_lock(&t->lock);
     t->state = THREAD_DEAD;

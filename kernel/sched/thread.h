@@ -36,6 +36,7 @@ struct process;
 struct aspace;
 struct trap_frame;
 
+enum { STILL_ASLEEP = 1 };
 enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
 /* Bits of thread->work, seen to before the thread returns to user mode. */
@@ -103,9 +104,10 @@ struct thread {
     struct list ready_node; /* [run queue] */
     struct list process_node; /* [process] */
     struct list wait_node; /* [owner of the wait queue] */
-    int wait_result; /* [t] while asleep: 1; then 0 or the negative errno that ended the sleep */
+    int wait_result; /* [t] while asleep: STILL_ASLEEP; then what ended the sleep, 0 or a negative errno */
     uint32_t wait_heed; /* [t] while asleep: WORK_ bits that end the sleep */
-    struct timer wait_timer;
+    uint64_t wait_deadline; /* [t] while asleep: clock_ns, or WAIT_FOREVER */
+    struct timer wait_timer; /* [t] armed for the deadline of a sleep or an earlier time (wait.c) */
     uint64_t cpu_ns, started; /* time used, and clock_ns at the last switch to it or from it */
     void (*entry)(void *arg); /* kernel entry */
     void *entry_arg;

@@ -3,20 +3,16 @@
 #include "x86/clock.h"
 #include "x86/smp.h"
 
-enum { STILL_ASLEEP = 1 };
-
-/* Become a sleeper, unless work of the kinds `heed` came first. */
-static bool go_to_sleep(struct thread *t, uint32_t heed)
+/*
+ * Most sleeps with a deadline end before it, and the next one's is later. So a thread's timer stays as it is when a sleep
+ * ends, and is armed only for what is earlier: when it fires, the deadline of the sleep then decides.
+ */
+void sleep_timed(struct thread *t)
 {
-    spin_lock(&t->lock);
-    bool sleep = !(__atomic_load_n(&t->work, __ATOMIC_ACQUIRE) & heed);
-    if (sleep) {
-        t->wait_heed = heed;
-        t->wait_result = STILL_ASLEEP;
-        t->state = THREAD_BLOCKED;
-    }
-    spin_unlock(&t->lock);
-    return sleep;
+    const struct timer *timer = &t->wait_timer;
+    if (!__atomic_load_n(&timer->armed, __ATOMIC_RELAXED) ||
+        __atomic_load_n(&timer->deadline, __ATOMIC_RELAXED) > t->wait_deadline)
+        timer_arm(&t->wait_timer, t->wait_deadline);
 }
 
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
@@ -32,19 +28,15 @@ int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t dea
     if (deadline != WAIT_FOREVER && deadline <= clock_ns())
         return -ETIMEDOUT;
     list_add_tail(&q->threads, &t->wait_node);
-    if (!go_to_sleep(t, heed)) {
+    if (!go_to_sleep(t, deadline, heed)) {
         list_del(&t->wait_node);
         return -EINTR;
     }
-    if (deadline != WAIT_FOREVER)
-        timer_arm(&t->wait_timer, deadline);
     uint64_t lock_flags = lock->flags;
     lock->flags =
         0; /* interrupts stay off: no preemption between becoming a sleeper and the switch */
     spin_unlock(lock);
     schedule();
-    if (deadline != WAIT_FOREVER)
-        timer_cancel(&t->wait_timer);
     irq_restore(lock_flags);
     spin_lock(lock);
     list_del(&t->wait_node);
@@ -60,6 +52,19 @@ static bool end_sleep(struct thread *t, int result, bool next)
     t->state = THREAD_READY;
     ready_enqueue(t, next);
     return true;
+}
+
+void sleep_timeout(struct timer *timer)
+{
+    struct thread *t = CONTAINER(timer, struct thread, wait_timer);
+    spin_lock(&t->lock);
+    if (t->state == THREAD_BLOCKED && t->wait_deadline != WAIT_FOREVER) {
+        if (t->wait_deadline <= clock_ns())
+            (void)end_sleep(t, -ETIMEDOUT, false);
+        else
+            sleep_timed(t);
+    }
+    spin_unlock(&t->lock);
 }
 
 static bool wake(struct thread *t, int result, bool next)
@@ -122,8 +127,8 @@ int thread_sleep(uint64_t ns)
 
 uint64_t deadline_from(int64_t timeout_ns)
 {
-    uint64_t now = clock_ns(), deadline;
-    if (timeout_ns < 0 || __builtin_add_overflow(now, (uint64_t)timeout_ns, &deadline))
+    uint64_t deadline;
+    if (timeout_ns < 0 || __builtin_add_overflow(clock_ns(), (uint64_t)timeout_ns, &deadline))
         return WAIT_FOREVER;
     return deadline;
 }
