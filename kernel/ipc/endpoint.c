@@ -1,5 +1,5 @@
 /* Endpoints, sessions and messages (endpoint.h). */
-#include "ipc/endpoint.h"
+#include "ipc/call.h"
 #include "klib/string.h"
 #include "mm/heap.h"
 
@@ -82,19 +82,10 @@ static void send_free(struct send_item *m)
     kfree(m);
 }
 
-/* The server has the call of a slot. */
-static void begin_service(struct endpoint *ep, struct msg_slot *s)
-{
-    s->state = CALL_RECEIVED;
-    list_add_tail(&ep->received, &s->node);
-    __atomic_store_n(&s->cell->ep, ep, __ATOMIC_RELEASE);
-}
-
 /* The server has nothing to do with the call any more. */
 static void end_service(struct msg_slot *s)
 {
-    list_del(&s->node);
-    __atomic_store_n(&s->cell->ep, NULL, __ATOMIC_RELEASE);
+    call_left_server(s);
     if (!list_empty(&s->item.node))
         dequeue(s->ep, &s->item);
 }
@@ -123,7 +114,7 @@ static void finish_call(struct msg_slot *s, int result, struct trash *trash)
     end_service(s);
     s->state = CALL_DONE;
     s->result = result;
-    (void)wait_wake_one(&s->caller, 0);
+    (void)thread_wake(s->thread, 0);
 }
 
 /* ---- endpoints and sessions ---- */
@@ -438,24 +429,25 @@ static void cancel(struct endpoint *ep, struct msg_slot *s)
 
 /*
  * Sleep until the call is done. What ends the wait sooner withdraws a call that was not received and cancels one that
- * was; then only a kill ends it (-EINTR with the state CALL_RECEIVED). The endpoint is locked.
+ * was; then only a kill ends it (-EINTR with the state CALL_RECEIVED). st: what ended a sleep that there was already, or
+ * OK. The endpoint is locked.
  */
-static int await_answer(struct endpoint *ep, struct msg_slot *s, uint64_t deadline)
+static int await_answer(struct endpoint *ep, struct msg_slot *s, uint64_t deadline, int st)
 {
     uint32_t heed = WORK_KILL | WORK_UPCALL;
     while (s->state != CALL_DONE) {
-        int st = wait_sleep_heeding(&s->caller, &ep->lock, deadline, heed);
-        if (s->state == CALL_DONE || st == 0)
-            continue;
-        if (s->state == CALL_QUEUED) {
+        if (st < 0 && s->state == CALL_QUEUED) {
             dequeue(ep, &s->item);
             return st;
         }
-        cancel(ep, s);
-        if (thread_killed(s->thread))
-            return -EINTR;
-        deadline = WAIT_FOREVER;
-        heed = WORK_KILL;
+        if (st < 0) {
+            cancel(ep, s);
+            if (thread_killed(s->thread))
+                return -EINTR;
+            deadline = WAIT_FOREVER;
+            heed = WORK_KILL;
+        }
+        st = wait_sleep_heeding(&s->caller, &ep->lock, deadline, heed);
     }
     return s->result;
 }
@@ -484,16 +476,26 @@ static struct shm *leave_call(struct msg_slot *s)
     return msg_slot_leave(s);
 }
 
-/* Put what an answer brought into the calling thread's buffer and table. */
-static void deliver_handles(struct ipc_cargo *c, struct ipc_msg *buf)
+/* Until the call of the calling thread is over; st as await_answer. The endpoint is locked, and not on return. */
+static status_t complete_call(struct endpoint *ep, struct msg_slot *s, uint64_t deadline, int st)
 {
-    for (uint32_t i = 0; i < c->nhandles; i++) {
-        buf->handles[i] = handle_add_grant(&process_current()->handles, &c->grants[i]);
-        if (buf->handles[i] < 0)
-            buf->handles[i] = -EMFILE;
-    }
-    buf->nhandles = c->nhandles;
-    cargo_drop(c);
+    struct shm *left = NULL;
+    st = await_answer(ep, s, deadline, st);
+    await_copies(ep, s);
+    if (s->state == CALL_DONE)
+        st = s->result;
+    else if (s->state == CALL_RECEIVED)
+        left = leave_call(s);
+    if (!left)
+        call_over(s);
+    spin_unlock(&ep->lock);
+    if (left)
+        object_put(&left->obj);
+    else if (st != OK)
+        cargo_drop(&s->cargo);
+    else
+        cargo_deliver(&s->cargo, s->buf);
+    return st;
 }
 
 status_t endpoint_call(struct session *session, int64_t timeout)
@@ -505,61 +507,29 @@ status_t endpoint_call(struct session *session, int64_t timeout)
     status_t st = cargo_load(&s->cargo, s->buf);
     if (st != OK)
         return st;
-    s->in_addr = s->buf->in_addr;
-    s->in_len = s->buf->in_len;
-    s->out_addr = s->buf->out_addr;
-    s->out_len = s->buf->out_len;
+    call_offer(s);
     uint64_t deadline = deadline_from(timeout);
-    struct shm *left = NULL;
     CPU_COUNT(ipc_calls);
     spin_lock(&ep->lock);
     if (session->revoked) {
-        st = -EPIPE;
-    } else {
-        s->generation++;
-        s->session = session;
-        s->ep = ep;
-        s->item.kind = ITEM_CALL;
-        s->state = CALL_QUEUED;
-        list_add_tail(&session->items, &s->item.session_node);
-        enqueue(ep, &s->item);
-        st = await_answer(ep, s, deadline);
-        await_copies(ep, s);
-        if (s->state == CALL_RECEIVED)
-            left = leave_call(s);
-        else if (s->state == CALL_DONE)
-            st = s->result;
-    }
-    if (!left) {
-        s->state = CALL_IDLE;
-        s->ep = NULL;
-        s->session = NULL;
-    }
-    spin_unlock(&ep->lock);
-    if (left)
-        object_put(&left->obj);
-    else if (st != OK)
+        spin_unlock(&ep->lock);
         cargo_drop(&s->cargo);
-    else
-        deliver_handles(&s->cargo, s->buf);
-    return st;
+        return -EPIPE;
+    }
+    call_begin(s, session, CALL_QUEUED);
+    list_add_tail(&session->items, &s->item.session_node);
+    enqueue(ep, &s->item);
+    return complete_call(ep, s, deadline, OK);
+}
+
+status_t endpoint_call_resume(struct msg_slot *s, uint64_t deadline, int st)
+{
+    struct endpoint *ep = s->ep;
+    spin_lock(&ep->lock);
+    return complete_call(ep, s, deadline, st);
 }
 
 /* ---- receiving ---- */
-
-/* Fill the receiver's header; data and handles are the caller's business. */
-static void fill(struct ipc_msg *buf, uint32_t type, const struct session *s, uint64_t token,
-                 uint32_t len)
-{
-    buf->type = type;
-    buf->len = len;
-    buf->badge = s->badge;
-    buf->session = s->node.key;
-    buf->token = token;
-    buf->nhandles = 0;
-    buf->move = 0;
-    buf->in_addr = buf->in_len = buf->out_addr = buf->out_len = 0;
-}
 
 /* What a delivery leaves to be done with no lock held. */
 struct delivery {
@@ -572,11 +542,11 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
                       struct delivery *d)
 {
     if (s->item.kind == ITEM_CANCEL) {
-        fill(buf, IPC_CANCEL, s->session, msg_token(s), 0);
+        call_fill(buf, IPC_CANCEL, s->session, msg_token(s), 0);
         return;
     }
-    begin_service(ep, s);
-    fill(buf, IPC_CALL, s->session, msg_token(s), s->cargo.len);
+    call_received(ep, s);
+    call_fill(buf, IPC_CALL, s->session, msg_token(s), s->cargo.len);
     buf->in_len = s->in_len;
     buf->out_len = s->out_len;
     memcpy(buf->data, s->buf->data, s->cargo.len);
@@ -590,7 +560,7 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
 
 static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery *d)
 {
-    fill(buf, IPC_SEND, m->session, 0, m->len);
+    call_fill(buf, IPC_SEND, m->session, 0, m->len);
     memcpy(buf->data, m->data, m->len);
     if (m->cargo) {
         d->cargo = *m->cargo;
@@ -608,7 +578,7 @@ static void take_closed(struct session *s, struct ipc_msg *buf, struct delivery 
     tree_remove(&s->ep->sessions, &s->node);
     bury_all(s, &d->trash);
     list_add_tail(&d->trash.sessions, &s->closed.node);
-    fill(buf, IPC_CLOSED, s, 0, 0);
+    call_fill(buf, IPC_CLOSED, s, 0, 0);
 }
 
 static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf,
@@ -631,34 +601,46 @@ static void finish_delivery(struct delivery *d, struct ipc_msg *buf)
             handle_close_if(&d->sender->handles, d->cargo.source[i], d->cargo.grants[i].obj);
     if (d->sender)
         object_put(&d->sender->obj);
-    deliver_handles(&d->cargo, buf);
+    cargo_deliver(&d->cargo, buf);
     empty_trash(&d->trash);
+}
+
+/* Take a message, waiting for it; st as await_answer. The endpoint is locked, and not on return. */
+static status_t complete_receive(struct endpoint *ep, bool wait, uint64_t deadline, int st)
+{
+    struct ipc_msg *buf = current_thread()->msg->buf;
+    struct delivery d;
+    d.cargo.nhandles = 0;
+    d.sender = NULL;
+    trash_init(&d.trash);
+    while (st == OK && list_empty(&ep->queue))
+        st = ep->dead ? -EPIPE : wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
+    if (st == OK)
+        take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), buf, &d);
+    spin_unlock(&ep->lock);
+    if (st < 0)
+        return st;
+    if (st == WOKEN_DONE)
+        cargo_deliver(&current_thread()->msg->cargo, buf);
+    else
+        finish_delivery(&d, buf);
+    return OK;
 }
 
 status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout)
 {
-    struct msg_slot *own = current_thread()->msg;
-    struct delivery d;
-    if (!own)
+    if (!current_thread()->msg)
         return -ENOBUFS;
-    d.cargo.nhandles = 0;
-    d.sender = NULL;
-    trash_init(&d.trash);
     uint64_t deadline = deadline_from(timeout);
     spin_lock(&ep->lock);
-    while (list_empty(&ep->queue)) {
-        int st = ep->dead ? -EPIPE
-                 : wait   ? wait_sleep(&ep->receivers, &ep->lock, deadline)
-                          : -EAGAIN;
-        if (st < 0) {
-            spin_unlock(&ep->lock);
-            return st;
-        }
-    }
-    take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), own->buf, &d);
-    spin_unlock(&ep->lock);
-    finish_delivery(&d, own->buf);
-    return OK;
+    return complete_receive(ep, wait, deadline, OK);
+}
+
+status_t endpoint_receive_resume(struct endpoint *ep, uint64_t deadline, int st)
+{
+    spin_lock(&ep->lock);
+    list_del(&current_thread()->wait_node);
+    return complete_receive(ep, true, deadline, st);
 }
 
 /* ---- answering ---- */
@@ -768,7 +750,7 @@ static void bulk_end(struct endpoint *ep, struct msg_slot *s)
 {
     spin_lock(&ep->lock);
     if (--s->copying == 0 && !still_served(s))
-        (void)wait_wake_one(&s->caller, 0);
+        (void)thread_wake(s->thread, 0);
     spin_unlock(&ep->lock);
 }
 

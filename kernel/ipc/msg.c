@@ -1,5 +1,5 @@
 /* Message buffers of threads and what travels in them (endpoint.h). */
-#include "ipc/endpoint.h"
+#include "ipc/call.h"
 #include "klib/string.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -164,6 +164,17 @@ void cargo_drop(struct ipc_cargo *c)
     for (uint32_t i = 0; i < c->nhandles; i++)
         grant_drop(&c->grants[i]);
     c->nhandles = 0;
+}
+
+void cargo_deliver(struct ipc_cargo *c, struct ipc_msg *buf)
+{
+    for (uint32_t i = 0; i < c->nhandles; i++) {
+        buf->handles[i] = handle_add_grant(&process_current()->handles, &c->grants[i]);
+        if (buf->handles[i] < 0)
+            buf->handles[i] = -EMFILE;
+    }
+    buf->nhandles = c->nhandles;
+    cargo_drop(c);
 }
 
 status_t cargo_load(struct ipc_cargo *c, const struct ipc_msg *buf)

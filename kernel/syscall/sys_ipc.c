@@ -1,6 +1,7 @@
 /* System calls on endpoints, sessions and messages. */
 #include "ipc/endpoint.h"
 #include "proc/upcall.h"
+#include "syscall/fastcall.h"
 #include <syscall_table.h>
 
 #define FLAGS_KNOWN IPC_NONBLOCK
@@ -110,7 +111,7 @@ int64_t sys_ipc_send(handle_t h, uint32_t flags)
     return st == -EINTR ? STATUS_RESTART : st;
 }
 
-int64_t sys_ipc_call(handle_t h, int64_t timeout)
+int64_t ipc_call_general(handle_t h, int64_t timeout)
 {
     struct session *s;
     struct grant g;
@@ -144,7 +145,7 @@ int64_t sys_ipc_reply(handle_t h, uint64_t token)
     return st;
 }
 
-int64_t sys_ipc_reply_recv(handle_t h, uint64_t token, uint32_t flags, int64_t timeout)
+int64_t ipc_reply_recv_general(handle_t h, uint64_t token, uint32_t flags, int64_t timeout)
 {
     struct endpoint *ep;
     status_t st = get_endpoint(h, RIGHT_RECV, &ep);

@@ -1,0 +1,86 @@
+/* What the general way of a call (endpoint.c) and the fast one (syscall/fastcall.c) share, with the endpoint locked. */
+#ifndef IPC_CALL_H
+#define IPC_CALL_H
+
+#include "ipc/endpoint.h"
+
+/* What a sleep ends with when who ended it has done all that the sleeper waited for (the fast way). */
+#define WOKEN_DONE 2
+/* The fast way's result when nothing was done: the general one is to be gone. */
+#define IPC_NOT_FAST 1
+
+/* The header of a received message; what is not said is 0. Data and handles are the caller's business. */
+static inline void call_fill(struct ipc_msg *buf, uint32_t type, const struct session *s,
+                             uint64_t token, uint32_t len)
+{
+    buf->type = type;
+    buf->len = len;
+    buf->badge = s->badge;
+    buf->session = s->node.key;
+    buf->token = token;
+    buf->nhandles = 0;
+    buf->move = 0;
+    buf->in_addr = buf->in_len = buf->out_addr = buf->out_len = 0;
+}
+
+/* Note where the memory is that the caller offers. */
+static inline void call_offer(struct msg_slot *s)
+{
+    s->in_addr = s->buf->in_addr;
+    s->in_len = s->buf->in_len;
+    s->out_addr = s->buf->out_addr;
+    s->out_len = s->buf->out_len;
+}
+
+/* s is in a new call of that session. */
+static inline void call_begin(struct msg_slot *s, struct session *session, enum call_state state)
+{
+    s->generation++;
+    s->session = session;
+    s->ep = session->ep;
+    s->item.kind = ITEM_CALL;
+    s->state = state;
+}
+
+/* The server has the call. */
+static inline void call_received(struct endpoint *ep, struct msg_slot *s)
+{
+    s->state = CALL_RECEIVED;
+    list_add_tail(&ep->received, &s->node);
+    __atomic_store_n(&s->cell->ep, ep, __ATOMIC_RELEASE);
+}
+
+/* The server has it no more. */
+static inline void call_left_server(struct msg_slot *s)
+{
+    list_del(&s->node);
+    __atomic_store_n(&s->cell->ep, NULL, __ATOMIC_RELEASE);
+}
+
+/* The calling thread is in no call any more. */
+static inline void call_over(struct msg_slot *s)
+{
+    s->state = CALL_IDLE;
+    s->ep = NULL;
+    s->session = NULL;
+}
+
+/* Hand handles over to the slot of who is to have them. */
+static inline void cargo_pass(struct ipc_cargo *to, struct ipc_cargo *from)
+{
+    for (uint32_t i = 0; i < from->nhandles; i++)
+        to->grants[i] = from->grants[i];
+    to->nhandles = from->nhandles;
+    from->nhandles = 0;
+}
+/* Put handles that came into the calling thread's table, and their numbers into its buffer. No lock is held. */
+void cargo_deliver(struct ipc_cargo *c, struct ipc_msg *buf);
+/*
+ * Go on with the call of the calling thread, which was received and from which it woke early (st: wait_sleep's). Returns
+ * when it is over.
+ */
+status_t endpoint_call_resume(struct msg_slot *s, uint64_t deadline, int st) MUST_CHECK;
+/* The same for a receive, after a sleep in ep->receivers. */
+status_t endpoint_receive_resume(struct endpoint *ep, uint64_t deadline, int st) MUST_CHECK;
+
+#endif
