@@ -33,7 +33,7 @@ def test_ps(shell):
     fsd = pid_of(sh, "fsd")
     assert [row[0] for row in rows(sh.ok(f"ps {fsd} 1"))] == [fsd, "1"]
     threads = sh.ok(f"ps -t {fsd}")
-    assert re.search(r"thread \d+ +cpu \d+\.\d+ s, for \d+\.\d+ s: (ipc_reply_recv|ipc_recv|port_wait)\(", threads), threads
+    assert re.search(r"thread \d+ +on \d+ prio \d+ +cpu \d+\.\d+ s, for \d+\.\d+ s: (ipc_reply_recv|ipc_recv|port_wait)\(", threads), threads
     output, status = sh.run("ps 99999 x 1")
     assert status == 1 and "ps: 99999: no such process" in output and "ps: x: no such process" in output
     assert "svcman" in output
