@@ -61,6 +61,9 @@ KERNEL_FLAGS := $(TARGET) -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone
 # is, so that its address tells the line.
 CHECKED_FLAGS := $(KERNEL_FLAGS) -DDEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error \
                  -fno-reorder-blocks-and-partition -fno-crossjumping -fno-tree-tail-merge
+# The kernel of ./rugo test --coverage counts its branches. Little is optimised, so that they are those of the source.
+COVERAGE_FLAGS := $(KERNEL_FLAGS) -DDEBUG -DCOVERAGE -Og -fno-inline -fprofile-arcs -ftest-coverage -fprofile-update=atomic \
+                  -fprofile-info-section
 # make DEBUG=1: the ordinary kernel has the checks of DEBUG too.
 ifdef DEBUG
 KERNEL_FLAGS += -DDEBUG
@@ -97,6 +100,7 @@ write_flags = $(shell mkdir -p $(BUILD)/kept)$(file >$(BUILD)/kept/$(1),$(2))
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,kernel,$(KERNEL_FLAGS) $(KERNEL_LINK))
 $(call keep_flags,checked,$(CHECKED_FLAGS) $(KERNEL_LINK))
+$(call keep_flags,coverage,$(COVERAGE_FLAGS) $(KERNEL_LINK))
 $(call keep_flags,shim,$(SHIM_FLAGS) $(SHIM_LINK))
 $(call keep_flags,lib,$(LIB_FLAGS))
 $(call keep_flags,prog,$(PROG_FLAGS) $(USER_LINK))
@@ -136,11 +140,12 @@ endif
 # One line per program: which objects it is made of.
 objects_of = $(call object,$(sort $(wildcard services/$(1)/*.[cS] apps/$(1)/*.[cS] apps/$(1).c)))
 
-.PHONY: first all kernel checked-kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
+.PHONY: first all kernel checked-kernel coverage-kernel shim programs initrd iso disk run test check clean format abi-docs host-tests help FORCE
 
 all: kernel shim initrd sdk
 kernel: $(if $(strip $(KERNEL_SRC)),$(BUILD)/rugo.elf)
 checked-kernel: $(BUILD)/test/rugo.elf
+coverage-kernel: $(BUILD)/coverage/rugo.elf
 shim: $(if $(strip $(SHIM_SRC)),$(BUILD)/shim.elf)
 programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%)
 
@@ -230,6 +235,7 @@ endef
 
 $(eval $(call kernel_in,$(BUILD),kernel,KERNEL_FLAGS))
 $(eval $(call kernel_in,$(BUILD)/test,checked,CHECKED_FLAGS))
+$(eval $(call kernel_in,$(BUILD)/coverage,coverage,COVERAGE_FLAGS))
 
 $(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
 	$(call say,STRIP,$@)
@@ -237,7 +243,7 @@ $(BUILD)/rugo.elf: $(BUILD)/rugo.debug.elf
 	@size=$$(stat -c %s $@); test $$size -le $(KERNEL_MAX) || \
 	    { echo "$@: $$size bytes, more than the $(KERNEL_MAX) allowed" >&2; rm -f $@; exit 1; }
 
-$(BUILD)/test/rugo.elf: $(BUILD)/test/rugo.debug.elf
+$(BUILD)/test/rugo.elf $(BUILD)/coverage/rugo.elf: %.elf: %.debug.elf
 	$(call say,STRIP,$@)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
@@ -444,7 +450,8 @@ $(CURDIR)/$(BUILD)/%: $(BUILD)/% ;
 
 FORCE:
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
--include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(KERNEL_OBJ:$(BUILD)/%=$(BUILD)/test/%) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
+-include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(KERNEL_OBJ:$(BUILD)/%=$(BUILD)/test/%) \
+           $(KERNEL_OBJ:$(BUILD)/%=$(BUILD)/coverage/%) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
            $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.c.o))
 endif
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rugo.machine import BUILD, ORDINARY_BUILD, ROOT, TEST_BUILD, Machine, leftovers, make
+from rugo.places import COVERAGE
 from rugo.qmp import Qmp
 from rugo.shell import Shell
 
@@ -46,12 +47,15 @@ def pytest_sessionstart(session):
     os.environ["RUGO_TEST_RUN"] = secrets.token_hex(8)
     os.environ["RUGO_TEST_SECRET"] = secrets.token_hex(8)
     try:
-        make("-j2", "all", "checked-kernel")
+        make("-j2", "all", "coverage-kernel" if COVERAGE else "checked-kernel")
         make("initrd", f"SECRET={os.environ['RUGO_TEST_SECRET']}")
     except AssertionError as why:
         pytest.exit(str(why), returncode=1)
     link(TEST_BUILD, BUILD / "shim.elf")
-    for file in (BUILD / "rugo.elf", BUILD / "rugo.debug.elf", BUILD / "shim.elf", TEST_BUILD / "initrd.cpio"):
+    if COVERAGE:
+        for name in ("initrd.cpio", "initrd"):
+            link(TEST_BUILD, BUILD / "test" / name)
+    for file in (BUILD / "rugo.elf", BUILD / "rugo.debug.elf", BUILD / "shim.elf", BUILD / "test" / "initrd.cpio"):
         link(ORDINARY_BUILD, file)
 
 
@@ -63,8 +67,8 @@ def link(folder, file):
 
 def own_the_build(session):
     """Two sessions in one build folder would take each other's secret away: the second one is told."""
-    TEST_BUILD.mkdir(parents=True, exist_ok=True)
-    session.stash[LOCK] = lock = open(TEST_BUILD / "session.lock", "w")
+    (BUILD / "test").mkdir(parents=True, exist_ok=True)
+    session.stash[LOCK] = lock = open(BUILD / "test" / "session.lock", "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

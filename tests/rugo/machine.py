@@ -14,17 +14,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("BUILD", "build"))
-if not BUILD.is_absolute():
-    BUILD = ROOT / BUILD
+from rugo.coverage import CountedMemory
+from rugo.places import BUILD, ORDINARY_BUILD, ROOT, TEST_BUILD  # noqa: F401  (tests take them from here)
 
 RUNNER = ROOT / "tools" / "run_qemu.sh"
-
-# The build as the tests see it: the kernel that checks itself, the shim, and the initrd with this session's secret.
-TEST_BUILD = BUILD / "test"
-# The same with the kernel that people run, for what must be known of that one.
-ORDINARY_BUILD = TEST_BUILD / "ordinary"
 
 # How much longer than its own --timeout the runner may take before it counts as broken.
 GRACE = 15
@@ -120,6 +113,7 @@ class Machine:
         self.limit = options.setdefault("timeout", 60)
         self.started = time.monotonic()
         self.output = bytearray()
+        self.memory = CountedMemory(options)
         self.grown = threading.Condition()
         self.process = subprocess.Popen(runner_args(cmdline, **options), env=runner_env(build), cwd=ROOT,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -158,6 +152,7 @@ class Machine:
             raise AssertionError(f"the runner did not keep its own --timeout of {self.limit} s") from None
         self.reader.join(5)
         seconds = time.monotonic() - self.started
+        self.memory.collect()
         self.slot.free()
         return Result(status, self.log, seconds)
 
@@ -171,6 +166,7 @@ class Machine:
                 pass
         kill_session(self.process.pid)
         self.process.wait()
+        self.memory.collect()
         self.slot.free()
 
 

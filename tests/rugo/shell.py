@@ -7,6 +7,7 @@ import time
 
 import pexpect
 
+from rugo.coverage import CountedMemory
 from rugo.machine import GRACE, ROOT, Result, Slot, kill_session, runner_args, runner_env
 
 PROMPT = r"rugo:(/[^\r\n]*)\$ "
@@ -29,6 +30,7 @@ class Shell:
         self.slot = Slot()
         self.limit = options.setdefault("timeout", 120)
         self.started = time.monotonic()
+        self.memory = CountedMemory(options)
         command, *args = runner_args(cmdline, **options)
         self.tty = pexpect.spawn(command, args, env=runner_env(build), cwd=str(ROOT), encoding="utf-8",
                                  codec_errors="replace", dimensions=(50, 4096), timeout=30, preexec_fn=keep_newlines)
@@ -94,6 +96,7 @@ class Shell:
             self.kill()
             raise AssertionError("the machine did not end") from None
         self.tty.close()
+        self.memory.collect()
         self.slot.free()
         status = self.tty.exitstatus if self.tty.exitstatus is not None else 128 + self.tty.signalstatus
         return Result(status, self.log, time.monotonic() - self.started)
@@ -108,6 +111,7 @@ class Shell:
                 pass
             kill_session(self.tty.pid)
             self.tty.close(force=True)
+        self.memory.collect()
         self.slot.free()
 
     @property

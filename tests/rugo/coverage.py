@@ -1,0 +1,38 @@
+"""Under ./rugo test --coverage each machine has its memory in a file, where the kernel's counters are found when it has ended."""
+
+import atexit
+import os
+import pickle
+import sys
+
+from rugo.places import BUILD, COVERAGE, ROOT, TEST_BUILD
+
+sys.path.insert(0, str(ROOT / "tools"))
+import coverage  # noqa: E402  (tools/coverage.py)
+
+FOLDER = BUILD / "coverage" / "counts"
+counts = {}
+
+
+def save():
+    if counts:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / f"{os.getpid()}.counts").write_bytes(pickle.dumps(counts))
+
+
+class CountedMemory:
+    """The memory of a machine that is about to start. Without --coverage it is nothing."""
+
+    def __init__(self, options):
+        self.file = None
+        if COVERAGE:
+            extra, self.file = coverage.options_for(BUILD / "coverage", options.get("mem") or 256)
+            options["extra"] = [*options.get("extra", ()), *extra]
+
+    def collect(self):
+        """The machine has ended. Once is enough."""
+        file, self.file = self.file, None
+        if file and file.exists():
+            if not counts:
+                atexit.register(save)
+            coverage.collect(file, coverage.mark_offset(TEST_BUILD / "rugo.debug.elf"), counts)

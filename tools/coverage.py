@@ -1,0 +1,273 @@
+#!/usr/bin/python3
+"""Branches of the kernel that the tests have taken.
+
+The kernel of `make coverage-kernel` counts in its own memory. A machine whose memory is a file of the host (run_qemu.sh … --
+options_for()) leaves the counters there however it ends, killed or panicked: collect() finds and adds them up. report()
+gives them to gcov, one .gcda file for each source, and makes a table of what gcov says.
+
+    coverage.py report BUILD [-o FILE]      from what a test run left in BUILD/coverage/counts
+
+A branch counts once for each way it can go. Not counted are branches that only lead to ASSERT or panic(), which nothing
+may take.
+"""
+
+import argparse
+import json
+import mmap
+import os
+import pickle
+import re
+import struct
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MAGIC = b"rugo coverage 1\0"
+MAGIC_ALIGN = 16
+
+# Rooms and files that the goal of 95 % is set for; the rest of the kernel has 85 %.
+FIRST = ("kernel/syscall/", "kernel/proc/handle.c", "kernel/ipc/", "kernel/mm/usercopy.c")
+FIRST_GOAL, REST_GOAL = 95, 85
+# Not of the kernel that people run.
+LEFT_OUT = ("kernel/selftest/", "kernel/klib/coverage.c", "kernel/mm/poison", "kernel/mm/refuse.h", "kernel/proc/fail",
+            "kernel/syscall/sys_debug.c", "build/")
+NEVER_TAKEN = re.compile(r"\b(ASSERT|panic|panic_at|bad_program|must)\(")
+
+
+# ---- from a machine's memory to counts -----------------------------------------------------------------------------
+
+def options_for(folder, mebibytes):
+    """QEMU's options for memory in a file, and the file."""
+    file = Path(folder) / f"ram.{os.getpid()}.{os.urandom(4).hex()}"
+    return ["-object", f"memory-backend-file,id=ram,size={mebibytes}M,mem-path={file},share=on",
+            "-machine", "memory-backend=ram"], file
+
+
+class Image:
+    """The kernel's image in a machine's memory, read by its own addresses."""
+
+    def __init__(self, memory, at):
+        self.memory = memory
+        image, self.info, self.info_end = struct.unpack_from("<QQQ", memory, at + len(MAGIC))
+        self.delta = None           # from its addresses to places in the memory
+        self.mark, self.image = at, image
+
+    def locate(self, mark_offset):
+        """Whether the mark at this offset in the image fits, and the image is no file that the loader was given."""
+        start = self.mark - mark_offset
+        if not self.image or start < 4096 or start % 4096 or self.memory[start - 4096:start - 4092] == b"\x7fELF":
+            return False
+        self.delta = start - self.image
+        return True
+
+    def read(self, layout, address):
+        return struct.unpack_from("<" + layout, self.memory, address + self.delta)
+
+    def text(self, address):
+        at = address + self.delta
+        return self.memory[at:self.memory.find(b"\0", at)].decode()
+
+    def objects(self):
+        """For each source: (name of its .gcda, stamp, checksum, [(ident, lineno, cfg, counters)])."""
+        for (at,) in (self.read("Q", a) for a in range(self.info, self.info_end, 8)):
+            version, _, _, stamp, checksum, name = self.read("IIQIIQ", at)
+            count, _, table = self.read("IIQ", at + 96)
+            functions = []
+            for (f,) in (self.read("Q", table + 8 * i) for i in range(count)):
+                if not f:
+                    continue
+                _, ident, lineno, cfg, _, n, _, values = self.read("QIIIIIIQ", f)
+                functions.append((ident, lineno, cfg, self.read(f"{n}Q", values)))
+            yield self.text(name), version, stamp, checksum, functions
+
+
+def data_ranges(fd, size):
+    """The parts of a file that are no holes."""
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+        except OSError:
+            return
+        end = os.lseek(fd, at, os.SEEK_HOLE)
+        yield at, end
+        at = end
+
+
+def mark_offset(debug_elf):
+    """How far behind the image's start the mark is."""
+    out = subprocess.run(["nm", debug_elf], capture_output=True, text=True, check=True).stdout
+    symbols = {line.split()[2]: int(line.split()[0], 16) for line in out.splitlines() if len(line.split()) == 3}
+    return symbols["coverage_mark"] - symbols["kernel_start"]
+
+
+def find_image(memory, fd, offset):
+    for start, end in data_ranges(fd, len(memory)):
+        at = memory.find(MAGIC, start, end)
+        while at >= 0:
+            if at % MAGIC_ALIGN == 0:
+                image = Image(memory, at)
+                if image.locate(offset):
+                    return image
+            at = memory.find(MAGIC, at + 1, end)
+    return None
+
+
+def collect(file, offset, counts):
+    """Add the counters in the memory of an ended machine to counts, and remove the file. False: no kernel had run."""
+    try:
+        with open(file, "rb") as f:
+            if os.fstat(f.fileno()).st_size == 0:
+                return False
+            with mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as memory:
+                image = find_image(memory, f.fileno(), offset)
+                if not image:
+                    return False
+                for name, version, stamp, checksum, functions in image.objects():
+                    add(counts, name, version, stamp, checksum, functions)
+                return True
+    finally:
+        os.unlink(file)
+
+
+def add(counts, name, version, stamp, checksum, functions):
+    known = counts.setdefault(name, (version, stamp, checksum, {}))[3]
+    for ident, lineno, cfg, values in functions:
+        old = known.get((ident, lineno, cfg))
+        known[ident, lineno, cfg] = [a + b for a, b in zip(old, values)] if old else list(values)
+
+
+def merge(folder):
+    counts = {}
+    for file in sorted(Path(folder).glob("*.counts")):
+        for name, (version, stamp, checksum, functions) in pickle.loads(file.read_bytes()).items():
+            add(counts, name, version, stamp, checksum, [(*key, values) for key, values in functions.items()])
+    return counts
+
+
+# ---- from counts to branches ------------------------------------------------------------------------------------------
+
+TAG_FUNCTION, TAG_ARCS = 0x01000000, 0x01A10000
+
+
+def write_gcda(name, version, stamp, checksum, functions):
+    out = bytearray(struct.pack("<IIII", 0x67636461, version, stamp, checksum))
+    for (ident, lineno, cfg), values in functions.items():
+        out += struct.pack("<IIIII", TAG_FUNCTION, 12, ident, lineno, cfg)
+        out += struct.pack(f"<Ii{len(values)}Q", TAG_ARCS, 8 * len(values), *values)
+    out += struct.pack("<I", 0)
+    Path(name).write_bytes(out)
+
+
+def gcov(names):
+    done = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *names], cwd=ROOT,
+                          capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"coverage.py: gcov: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+class Sources:
+    def __init__(self):
+        self.lines = {}
+
+    def never_taken(self, name, number):
+        """Whether a branch of this line only leads to the end of the machine."""
+        if name not in self.lines:
+            self.lines[name] = (ROOT / name).read_text().splitlines()
+        here = self.lines[name][number - 1:number + 1]
+        if NEVER_TAKEN.search(here[0]):
+            return True
+        return bool(len(here) > 1 and re.match(r"\s*if \(", here[0]) and re.match(r"\s*(panic|panic_at|bad_program)\(", here[1]))
+
+
+def branches_of(objects):
+    """{file: {line: [how often each way was taken]}}; what stands in a header counts once for all that include it."""
+    found = defaultdict(dict)
+    sources = Sources()
+    for one in objects:
+        for file in one["files"]:
+            name = os.path.relpath(os.path.normpath(ROOT / file["file"]), ROOT)
+            if not name.startswith("kernel/") or name.startswith(LEFT_OUT):
+                continue
+            for line in file["lines"]:
+                number, ways = line["line_number"], [b["count"] for b in line["branches"]]
+                if not ways or sources.never_taken(name, number):
+                    continue
+                old = found[name].get(number)
+                if old and len(old) == len(ways):
+                    ways = [a + b for a, b in zip(old, ways)]
+                elif old:
+                    ways = max(old, ways, key=len)
+                found[name][number] = ways
+    return found
+
+
+def share(ways):
+    taken = sum(1 for w in ways if w)
+    return taken, len(ways), 100 * taken / len(ways) if ways else 100.0
+
+
+def group_of(name):
+    return name.startswith(FIRST)
+
+
+def missing(lines):
+    """Lines with a way never taken, as ranges of text."""
+    return ", ".join(str(number) for number, ways in sorted(lines.items()) if not all(ways))
+
+
+def table(found):
+    rows = ["| file | taken | of | % | lines with a way not taken |", "|---|---|---|---|---|"]
+    groups = {True: [], False: []}
+    rooms = defaultdict(list)
+    for name, lines in found.items():
+        ways = [w for line in lines.values() for w in line]
+        groups[group_of(name)] += ways
+        rooms[str(Path(name).parent)] += ways
+    for room in sorted(rooms):
+        rows.append("| **{}** | **{}** | **{}** | **{:.1f}** | |".format(room, *share(rooms[room])))
+        for name in sorted(n for n in found if str(Path(n).parent) == room):
+            ways = [w for line in found[name].values() for w in line]
+            rows.append("| {} | {} | {} | {:.1f} | {} |".format(name, *share(ways), missing(found[name])))
+    heads = ["{}: {} of {} ways taken, {:.1f} % (goal {} %)".format(what, *share(groups[first]), goal)
+             for what, first, goal in (("System calls, handles, IPC, ports, futexes, copying", True, FIRST_GOAL),
+                                       ("The rest of the kernel", False, REST_GOAL))]
+    return heads, rows
+
+
+NOTE_MARK = "<!-- The table below is made by ./rugo test --coverage. -->"
+
+
+def report(build, out):
+    folder = Path(build) / "coverage"
+    counts = merge(folder / "counts")
+    if not counts:
+        sys.exit("coverage.py: no counts: nothing was run with the counting kernel")
+    for old in folder.rglob("*.gcda"):
+        old.unlink()
+    names = []
+    for name, (version, stamp, checksum, functions) in counts.items():
+        write_gcda(name, version, stamp, checksum, functions)
+        names.append(name)
+    heads, rows = table(branches_of(gcov(sorted(names))))
+    print("\n".join(heads))
+    if out:
+        out = Path(out)
+        before = out.read_text().split(NOTE_MARK)[0] if out.exists() else "# Branch coverage of the kernel\n\n"
+        out.write_text(before + NOTE_MARK + "\n\n" + "\n".join(f"- {h}" for h in heads) + "\n\n" + "\n".join(rows) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["report"])
+    parser.add_argument("build")
+    parser.add_argument("-o", "--out")
+    args = parser.parse_args()
+    report(args.build, args.out)
+
+
+if __name__ == "__main__":
+    main()
