@@ -1,5 +1,5 @@
-/* kill [-SIGNAL] PID...: end processes. There is no delivery of signals yet: each number ends the
- * process at once, and its exit status says that number (9 without one). */
+/* kill [-SIGNAL] PID...: send a signal to processes (9 without one). A process that does nothing else
+ * about it ends with a status that says the number. */
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ static int kill_one(handle_t job, const char *word, uint32_t signal)
         return 1;
     }
     h = sys_process_open(job, pid, RIGHT_MANAGE);
-    st = h < 0 ? h : sys_process_kill(h, signal);
+    st = h < 0 ? h : sys_process_upcall(h, signal);
     if (h >= 0)
         (void)sys_handle_close(h);
     if (st == -ENOENT) {

@@ -1,5 +1,6 @@
 /* What is done with an open file descriptor. */
 #include "error.h"
+#include "tcb.h"
 
 #include <fcntl.h>
 #include <rugo/proto_file.h>
@@ -20,6 +21,12 @@ static int is_pipe(int fd)
 static int64_t pipe_result(int64_t result)
 {
     return result == -EACCES ? -EBADF : result;
+}
+
+/* Nothing was done, because of a signal: do it again, unless its handler wants that to be told. */
+static int again(int64_t result)
+{
+    return result == -EINTR && !tcb_self()->interrupted;
 }
 
 /*
@@ -58,9 +65,12 @@ static ssize_t write_all(int fd, const char *buf, size_t n, int64_t offset)
 {
     size_t done = 0;
 
+    tcb_self()->interrupted = 0;
     do {
         int64_t part =
             write_once(fd, buf + done, n - done, offset < 0 ? -1 : offset + (int64_t)done);
+        if (again(part))
+            continue;
         if (part < 0)
             return done > 0 ? (ssize_t)done : to_errno(part);
         done += (size_t)part;
@@ -78,16 +88,27 @@ ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
     return offset < 0 ? to_errno(-EINVAL) : write_all(fd, buf, n, offset);
 }
 
-static ssize_t read_at(int fd, void *buf, size_t n, int64_t offset)
+static int64_t read_once(int fd, void *buf, size_t n, int64_t offset)
 {
     uint64_t count = 0;
     int st = file_read(fd, offset, buf, n, &count);
 
     if (st == -ENODEV && is_pipe(fd))
-        return to_errno(offset >= 0 ? -ESPIPE : pipe_result(sys_pipe_read(fd, buf, n)));
+        return offset >= 0 ? -ESPIPE : pipe_result(sys_pipe_read(fd, buf, n));
     if (st == 0 && count > n)
         st = -EPROTO;
-    return to_errno(st != 0 ? st : (long)count);
+    return st != 0 ? st : (int64_t)count;
+}
+
+static ssize_t read_at(int fd, void *buf, size_t n, int64_t offset)
+{
+    int64_t result;
+
+    tcb_self()->interrupted = 0;
+    do
+        result = read_once(fd, buf, n, offset);
+    while (again(result));
+    return to_errno(result);
 }
 
 ssize_t read(int fd, void *buf, size_t n)

@@ -13,6 +13,8 @@ struct tcb {
     struct ipc_msg *buffer; /* message buffer, NULL until first used */
     struct thread *thread;  /* NULL in the first thread */
     int err;                /* errno */
+    int interrupted;        /* a handler set without SA_RESTART has run (signal.c) */
+    void *signal_stack;     /* for handlers, NULL: none yet */
 };
 
 static inline struct tcb *tcb_self(void)

@@ -11,10 +11,17 @@
 
 _Noreturn void __thread_main(struct thread *t);
 void __hidden __thread_entry(void);
+/* Only linked in where signals are used (signal.c). */
+int __weak __signal_thread_begin(void);
+void __weak __signal_thread_end(void);
 
 _Noreturn void __thread_main(struct thread *t)
 {
+    if (__signal_thread_begin != NULL)
+        (void)__signal_thread_begin(); /* without a stack it hears of nothing */
     t->result = t->fn(t->arg);
+    if (__signal_thread_end != NULL)
+        __signal_thread_end();
     sys_thread_exit((uintptr_t)&t->alive);
 }
 

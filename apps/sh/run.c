@@ -1,6 +1,7 @@
 /*
  * Running commands (run.h). The programs of a pipe get a job of their own inside ours, so that the
- * interrupt key ends them with everything they have started.
+ * interrupt key reaches them with everything they have started: SIGINT, which ends them unless they
+ * handle it.
  */
 #include "apps/sh/run.h"
 
@@ -12,6 +13,7 @@
 #include <rugo/spawn.h>
 #include <rugo/start.h>
 #include <rugo/syscall.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@ enum {
     STATUS_CANNOT_RUN = 126,
     STATUS_NOT_FOUND = 127,
     STATUS_SIGNAL = 128,            /* plus the signal's number */
-    SIGNAL_INTERRUPT = 2,
+    INTERRUPTED_MAX = 64, /* processes that hear of the interrupt key */
     EVENT_END = 1,
     EVENT_KEY = 2,
 };
@@ -136,21 +138,22 @@ static void start_stage(struct stage *s, handle_t job)
     s->status = tell_failure(s->argv[0], st, args.reason);
 }
 
-/* The status of a stage whose program has ended; a crash is told, and the handle goes. */
-static void end_stage(struct stage *s, bool interrupted)
+/* The status of a stage whose program has ended; a crash is told, and the handle goes. True: SIGINT has ended it. */
+static bool end_stage(struct stage *s)
 {
     int64_t status;
 
     if (s->proc == HANDLE_NONE)
-        return;
+        return false;
     status = sys_process_status(s->proc);
-    if (status > 0 && WIFSIGNALED(status) && !interrupted)
+    if (status > 0 && WIFSIGNALED(status))
         tell_crash(s->proc);
     (void)sys_handle_close(s->proc);
     if (status < 0)
         s->status = STATUS_CANNOT_RUN;
     else
         s->status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SIGNAL + WTERMSIG(status);
+    return s->status == STATUS_SIGNAL + SIGINT;
 }
 
 /* Descriptors that replace 0, 1 and 2; who reads from a pipe sees its end only when nobody else can write. */
@@ -163,7 +166,23 @@ static void close_replaced(int fds[3])
     }
 }
 
-/* Wait for the end of n programs, or end them when the interrupt key is pressed. True: it was. */
+/* The interrupt key, for all programs of a job. */
+static void interrupt_job(handle_t job)
+{
+    uint64_t pids[INTERRUPTED_MAX];
+    int64_t n = sys_job_list(job, pids, INTERRUPTED_MAX);
+
+    for (int64_t i = 0; i < n && i < INTERRUPTED_MAX; i++) {
+        handle_t proc = sys_process_open(job, pids[i], RIGHT_MANAGE);
+
+        if (proc < 0)
+            continue;
+        (void)sys_process_upcall(proc, SIGINT);
+        (void)sys_handle_close(proc);
+    }
+}
+
+/* Wait for the end of n programs; the interrupt key goes to them. True: it was pressed. */
 static bool await_ends(const struct stage *s, size_t n, handle_t job)
 {
     struct port_event event;
@@ -184,21 +203,19 @@ static bool await_ends(const struct stage *s, size_t n, handle_t job)
         if (event.token == EVENT_END || (event.events & EV_USER0) == 0)
             continue;
         interrupted = true;
-        for (size_t i = 0; i < n; i++)
-            (void)sys_process_kill(s[i].proc, SIGNAL_INTERRUPT);
-        (void)sys_job_kill(job);
+        interrupt_job(job);
     }
     return interrupted;
 }
 
 /*
  * Run the programs of n stages at the same time, those that have words; wait for all of them. $? is
- * that of the last stage. Their descriptors are closed here. False: interrupted.
+ * that of the last stage. Their descriptors are closed here. False: the interrupt key has ended one of them.
  */
 static bool run_stages(struct stage *s, size_t n)
 {
     handle_t job = sys_job_create(start_handle(START_JOB));
-    bool interrupted;
+    bool pressed, ended = false;
 
     if (job >= 0)
         lend_terminal();
@@ -210,13 +227,15 @@ static bool run_stages(struct stage *s, size_t n)
             start_stage(&s[i], job);
         close_replaced(s[i].fds);
     }
-    interrupted = await_ends(s, n, job);
+    pressed = await_ends(s, n, job);
     for (size_t i = 0; i < n; i++)
-        end_stage(&s[i], interrupted);
+        ended |= end_stage(&s[i]);
+    if (pressed && ended) /* what they have started goes with them */
+        (void)sys_job_kill(job);
     if (job >= 0)
         (void)sys_handle_close(job);
     last_status = s[n - 1].status;
-    return !interrupted;
+    return !(pressed && ended);
 }
 
 bool run_program(char **argv, int fds[3])

@@ -175,6 +175,43 @@ def test_interrupt_again_and_again(shell, rounds):
     assert sh.ok("echo still here") == "still here\n"
 
 
+def test_programs_that_handle_the_interrupt_key(shell):
+    sh = shell()
+    cases = [("restart", "caught", "line of 6 bytes, 1 interrupts"), ("ignore", None, "line of 6 bytes, 0 interrupts"),
+             ("eintr", "caught", "read: .*[Ii]nterrupted")]
+    for how, said, result in cases:
+        sh.type(f"/boot/test/user_signal {how}; echo went on\r")
+        sh.expect("ready")
+        time.sleep(0.2)
+        sh.type(CTRL_C)
+        if said:
+            sh.expect(said)
+        if how != "eintr":
+            time.sleep(0.2)
+            sh.type("hello\r")
+        sh.expect(result)
+        assert "went on" in sh.prompt()
+    sh.type("/boot/test/user_signal spin\r")
+    sh.expect("ready")
+    for _ in range(3):
+        sh.type(CTRL_C)
+        sh.expect("caught")
+    sh.type("hello\r")
+    sh.expect("line of 6 bytes, 3 interrupts")
+    sh.prompt()
+    assert sh.output_of("echo $?") == "7\n"
+    sh.type("/boot/test/user_signal nothing; echo went on\r")
+    sh.expect("ready")
+    sh.type(CTRL_C)
+    assert "went on" not in sh.prompt()
+
+
+def test_kill_sends(shell):
+    sh = shell()
+    assert sh.run("kill -19 1")[1] == 1
+    assert sh.run("kill -15 1")[1] == 1 and "not permitted" in sh.run("kill -15 1")[0]
+
+
 def test_lines_for_programs(shell):
     sh = shell()
     sh.type("cat\r")

@@ -39,3 +39,8 @@ def test_storm(boot, nonce, secret, rounds, smp):
     seed = int(nonce, 16) % 1000000
     run = boot(f"test=upcall.storm seed={seed} rounds={rounds(25, 1000)} nonce={nonce}", smp=smp, timeout=rounds(120, 1800))
     run.ok().line("UPCALL: storm ok", nonce=nonce, secret=secret)
+
+
+@CPUS
+def test_signals_of_the_library(boot, nonce, secret, smp):
+    boot(f"test=user.signal nonce={nonce}", smp=smp, timeout=60).ok().line("SIGNAL: ok", nonce=nonce, secret=secret)
