@@ -332,9 +332,10 @@ static inline void charge_time(struct thread *prev, uint64_t now)
     if (!prev->fresh)
         return;
     prev->credit -= min_u64(ran, prev->credit);
-    prev->fresh = prev->credit != 0;
-    if (!prev->fresh)
-        set_level(prev);
+    if (prev->credit || prev->state != THREAD_RUNNING)
+        return; /* one that sleeps may be woken and in a queue by now: its level says in which */
+    prev->fresh = false;
+    set_level(prev);
 }
 
 static inline void switch_to(struct cpu *cpu, struct thread *prev, struct thread *next,
