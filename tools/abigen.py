@@ -7,6 +7,7 @@ The grammar is described at the head of abi/syscall.def and abi/ipc/file.def. Fr
 
     DIR/include/rugo/abi.h            numbers, errors, constants and structures; for C and assembly, kernel and programs
     DIR/include/rugo/syscall.h        one inline stub per system call
+    DIR/include/rugo/call_rows.h      the system calls as data: arguments, errors; for programs that try them all
     DIR/kernel/syscall_table.{h,c}    prototypes of the handlers and the table with typed adapters
     DIR/include/rugo/proto_NAME.h     messages of a protocol, client stubs, server operations
     DIR/lib/proto_NAME.c              their code, on top of lib/rugo/proto.h
@@ -670,6 +671,71 @@ def write_calls_c(kernel, protocols):
     return out + "};\nconst size_t abi_nops = sizeof abi_ops / sizeof abi_ops[0];\n"
 
 
+# ---- <rugo/call_rows.h> ---------------------------------------------------------------------------
+
+# What a handle argument of this name stands for, where it is not called as its type is.
+HANDLE_NAMES = {"proc": "PROCESS", "ep": "ENDPOINT", "ser": "SERIAL", "parent": "JOB"}
+
+
+def handle_type(arg, types):
+    """OBJ_NAME for a handle argument that takes one type of object; 0: any."""
+    name = f"OBJ_{HANDLE_NAMES.get(arg.name, arg.name.upper())}"
+    return name if name in types else "0"
+
+
+def object_size(kind, structs):
+    """Bytes of what a pointer argument points to: of one element for an array, 1 for bytes."""
+    target = kind.split(" ", 1)[1].removesuffix("[]")
+    return 1 if target == "bytes" else INTEGERS.get(target) or structs[target].size
+
+
+def known_bits(names, groups):
+    """All bits in the values of these groups."""
+    bits = 0
+    for value in (value for name in names for value in groups[name].values):
+        bits |= value.value
+    return f"{bits & 0xffffffff:#x}"
+
+
+def row_argument(arg, types, structs, known):
+    kind, unit, of = f"ARG_{arg.type.upper()}", 0, "0"
+    if arg.type == "handle":
+        of = handle_type(arg, types)
+    elif " " in arg.type:
+        many = arg.type.endswith((" bytes", "[]"))
+        kind = ("ARG_IN" if arg.type.startswith("in ") else "ARG_OUT") + ("_MANY" if many else "")
+        unit = object_size(arg.type, structs)
+    return f'{{ "{arg.name}", {kind}, {of}, {unit}, {known} }}'
+
+
+def write_call_rows(kernel):
+    types = {constant.name for constant in kernel.constants() if constant.name.startswith("OBJ_")}
+    structs = {struct.name: struct for struct in kernel.structs()}
+    out = banner("abi/syscall.def", "The system calls as data: what each takes, and which errors it may give.")
+    out += "#ifndef RUGO_CALL_ROWS_H\n#define RUGO_CALL_ROWS_H\n\n#include <rugo/abi.h>\n\n"
+    out += "/* What an argument is. The length or count of a _MANY is the next argument. */\n"
+    kinds = [f"ARG_{kind.upper()}" for kind in sorted(ARGUMENTS)] + ["ARG_IN", "ARG_OUT", "ARG_IN_MANY", "ARG_OUT_MANY"]
+    out += "enum arg_kind { " + ", ".join(kinds) + " };\n"
+    results = ", ".join(f"RESULT_{kind.upper()}" for kind in sorted(RESULTS))
+    out += f"enum result_kind {{ {results} }};\n\n"
+    out += "struct call_arg {\n    const char *name;\n    uint8_t kind;  /* arg_kind */\n"
+    out += "    uint8_t type;  /* of a handle: object_type, 0: any */\n"
+    out += "    uint16_t unit; /* of a pointer: bytes of an element */\n    uint32_t known; /* bits of the values that it is made of, 0: not said */\n};\n\n"
+    most = max([len(call.errors) for call in kernel.calls] + [0])
+    out += f"#define CALL_ERRORS_MAX {most}\n\n"
+    out += "struct call_row {\n    const char *name;\n    uint16_t number; /* SYS_BASE not added */\n"
+    out += "    uint8_t result;  /* result_kind */\n    uint8_t nargs, nerrors;\n"
+    out += f"    struct call_arg args[{MAX_ARGUMENTS}];\n    uint16_t errors[CALL_ERRORS_MAX + 1];\n}};\n\n"
+    out += f"#define CALL_ROWS {len(kernel.calls)}\n\nstatic const struct call_row call_rows[CALL_ROWS] = {{\n"
+    groups = {item.name: item for item in kernel.items if isinstance(item, Group)}
+    for call in kernel.calls:
+        values = call_values(call)
+        args = ", ".join(row_argument(arg, types, structs, known_bits(values.get(arg.name, []), groups)) for arg in call.args)
+        out += f'    {{ "{call.name}", {call.number}, RESULT_{call.result.upper()}, {len(call.args)}, {len(call.errors)},\n'
+        out += f"      {{ {args or '{ 0 }'} }},\n      {{ {', '.join(call.errors) or '0'} }} }},\n"
+    return out + "};\n\n#endif\n"
+
+
 # ---- protocols: layout of messages ----------------------------------------------------------------
 
 WIRE = {"u32": ("u32", 4), "i32": ("i32", 4), "u64": ("u64", 8), "i64": ("i64", 8), "string": ("u16", 2)}
@@ -1041,6 +1107,7 @@ def outputs(kernel, protocols, errors, out, docs):
     if out:
         files[out / "include/rugo/abi.h"] = write_abi_h(kernel, errors)
         files[out / "include/rugo/syscall.h"] = write_syscall_h(kernel)
+        files[out / "include/rugo/call_rows.h"] = write_call_rows(kernel)
         files[out / "kernel/syscall_table.h"] = write_table_h(kernel)
         files[out / "kernel/syscall_table.c"] = write_table_c(kernel)
         files[out / "lib/calls.c"] = write_calls_c(kernel, protocols)

@@ -94,7 +94,7 @@ static int64_t read_records(struct trace *t, struct user_out out, size_t n, stru
 {
     uint64_t count;
     status_t st = user_probe_out(lost, sizeof count);
-    if (st == OK && n)
+    if (st == OK)
         st = user_probe_out(out, n * sizeof(struct trace_record));
     struct trace_record *list = st == OK ? kmalloc(PAGE_SIZE) : NULL;
     if (!list)
@@ -115,8 +115,9 @@ int64_t sys_trace_read(handle_t trace, struct user_out records, size_t n, struct
     status_t st = handle_get(trace, OBJ_TRACE, RIGHT_READ, &o);
     if (st != OK)
         return st;
-    int64_t taken = read_records(CONTAINER(o, struct trace, obj), records, min_u64(n, AT_ONCE),
-                                 lost, timeout ? deadline_from(timeout) : 0);
+    int64_t taken = n ? read_records(CONTAINER(o, struct trace, obj), records, min_u64(n, AT_ONCE),
+                                     lost, timeout ? deadline_from(timeout) : 0)
+                      : -EINVAL;
     object_put(o);
     return taken;
 }

@@ -107,7 +107,8 @@ static void give_devices(struct gifts *g, uint32_t gives)
     if (gives & GIVE_INITRD)
         give(g, START_INITRD, svcman.initrd_shm, RIGHT_READ | RIGHT_DUP | RIGHT_TRANSFER);
     if (gives & GIVE_SERIAL)
-        give(g, START_SERIAL, svcman.serial, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT);
+        give(g, START_SERIAL, svcman.serial,
+             RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUP | RIGHT_TRANSFER);
     if (gives & GIVE_ROOT_JOB)
         give(g, START_ROOT_JOB, svcman.root_job, RIGHT_SAME);
     for (size_t i = 0; gives & GIVE_BLK && start_handle_nth(START_BLK, i) != HANDLE_NONE; i++)

@@ -7,9 +7,6 @@
 
 #include "tests/prog/test.h"
 
-/* Frames the kernel may keep for next time: free kernel stacks, half-used slabs, tables of its own maps. */
-#define FRAMES_KEPT 96
-
 struct rng {
     uint64_t state; /* not 0 */
 };
@@ -56,25 +53,34 @@ static inline handle_t stress_job(void)
     return job;
 }
 
-/* A child in job with the job itself, the initrd and `more` handles, but no log. */
-static inline handle_t stress_spawn(const char *path, char *const argv[], handle_t job,
-                                    const struct spawn_handle *more, size_t nmore)
+/* A child in job with these handles and no others. */
+static inline handle_t stress_spawn_in(const char *path, char *const argv[], handle_t job,
+                                       const struct spawn_handle *handles, size_t nhandles)
 {
     static struct initrd rd;
-    struct spawn_handle handles[8] = { { START_JOB, job, RIGHT_SAME } };
-    struct spawn_args args = { .job = job, .argv = argv, .handles = handles, .nhandles = 1 };
+    struct spawn_args args = { .job = job, .argv = argv, .handles = handles, .nhandles = nhandles };
     struct initrd_file image;
     handle_t proc = HANDLE_NONE;
 
     if (rd.data == NULL)
         NEED(shm_attach(start_handle(START_INITRD), VM_READ, (void **)&rd.data, &rd.size));
-    for (size_t i = 0; i < nmore; i++)
-        handles[args.nhandles++] = more[i];
     for (int i = 0; i < 3; i++)
         args.fds[i] = HANDLE_NONE;
     EXPECT_TRUE(initrd_find(&rd, path, &image));
     NEED(spawn_image(&args, image.data, image.size, &proc));
     return proc;
+}
+
+/* A child in job with the job itself and `more` handles, but no log. */
+static inline handle_t stress_spawn(const char *path, char *const argv[], handle_t job,
+                                    const struct spawn_handle *more, size_t nmore)
+{
+    struct spawn_handle handles[8] = { { START_JOB, job, RIGHT_SAME } };
+    size_t n = 1;
+
+    for (size_t i = 0; i < nmore; i++)
+        handles[n++] = more[i];
+    return stress_spawn_in(path, argv, job, handles, n);
 }
 
 static inline void stress_totals(struct machine_info *info)
@@ -86,16 +92,16 @@ static inline void stress_totals(struct machine_info *info)
 static inline const char *stress_difference(const struct machine_info *a,
                                             const struct machine_info *b)
 {
-    return a->processes != b->processes                  ? "processes"
-           : a->threads != b->threads                    ? "threads"
-           : a->handles != b->handles                    ? "handles"
-           : a->sessions != b->sessions                  ? "sessions"
-           : a->endpoints != b->endpoints                ? "endpoints"
-           : a->shms != b->shms                          ? "memory objects"
-           : a->ports != b->ports                        ? "ports"
-           : a->messages != b->messages                  ? "messages"
-           : a->free_pages > b->free_pages + FRAMES_KEPT ? "free pages"
-                                                         : NULL;
+    return a->processes != b->processes     ? "processes"
+           : a->threads != b->threads       ? "threads"
+           : a->handles != b->handles       ? "handles"
+           : a->sessions != b->sessions     ? "sessions"
+           : a->endpoints != b->endpoints   ? "endpoints"
+           : a->shms != b->shms             ? "memory objects"
+           : a->ports != b->ports           ? "ports"
+           : a->messages != b->messages     ? "messages"
+           : a->free_pages != b->free_pages ? "free pages"
+                                            : NULL;
 }
 
 /* The totals when what ended has gone: two looks give the same. */

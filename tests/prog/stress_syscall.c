@@ -1,280 +1,434 @@
 /*
- * `test=stress.syscall seed=N count=M`: processes in deep jobs make M random and hostile system calls each,
- * with handles they collect on the way, from several threads. They end as they will; the parent starts the
- * next ones. Meanwhile a canary checks its memory and its pace, and in the end nothing may be left of them.
+ * `test=stress.syscall seed=N calls=M`: four processes in deep jobs make M random and hostile system calls,
+ * made up from abi/syscall.def (stress_calls.h). They end as they will; the parent starts the next ones. What random
+ * calls rarely reach is reached by processes with one task each: all calls that end a process, a full handle table.
+ * Meanwhile a canary checks its memory and its pace. In the end a table says how often each documented pair of call
+ * and result was seen, and nothing may be left of them all.
  */
-#include <rugo/thread.h>
-
-#include "tests/prog/stress.h"
+#include "tests/prog/stress_calls.h"
 
 enum {
-    HOSTILE = 3,                        /* at the same time */
-    POOL = 64,                          /* handles that one remembers */
-    ARENA = 64 * PAGE_SIZE,             /* memory that its calls work on */
-    CALLS = 57,                         /* of ABI v0 */
-    ROUND = 400,                        /* calls of one process */
+    PACE = 2000,   /* calls in which the canary makes at least one round */
+    HOSTILE = 4,                        /* processes at the same time */
+    SHARE = 20000,                      /* calls of one process */
+    STALL = 200,                        /* ms without a call after which it is ended */
+    DRY = 4 << 20, /* bytes that a job has whose memory is to run out */
+    CROWD = 400,                        /* threads */
+    ENDINGS = 6,                        /* tries of each call that ends its process */
 };
 
-/* ---- the hostile one ---- */
+/* ---- roles of children ---- */
+
+/* Ready to make calls: what is needed for it is where the calls do not find it. */
+static struct worker *worker_new(uint64_t seed)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+
+    EXPECT_TRUE(w != NULL);
+    worker_init(w, seed);
+    (void)ipc_buffer();
+    upcalls_make(w);
+    return w;
+}
+
+static void make_calls(struct worker *w)
+{
+    while (__atomic_sub_fetch(&own.left, 1, __ATOMIC_RELAXED) >= 0) {
+        if (below(w, 64) == 0)
+            no_call(w);
+        else
+            (void)random_call(w, &call_rows[below(w, CALL_ROWS)]);
+    }
+}
+
+static int second_worker(void *worker)
+{
+    struct worker *w = worker_new((uint64_t)(uintptr_t)worker);
+
+    __atomic_store_n(&own.workers[1], (uint64_t)sys_thread_self(), __ATOMIC_RELEASE);
+    make_calls(w);
+    return 0;
+}
+
+static void child_init(struct worker *w, uint64_t seed)
+{
+    worker_init(w, seed);
+    tally_attach();
+    arena_make();
+    pool_make(w);
+}
+
+/* Random calls from two threads; who is first at the end ends both, whatever the other is waiting for. */
+static int hostile(uint64_t seed)
+{
+    static struct thread second;
+    struct worker *w = worker_new(seed * 7);
+
+    child_init(w, seed);
+    own.left = SHARE;
+    own.workers[0] = own.workers[1] = (uint64_t)sys_thread_self();
+    helper_start(seed * 5);
+    EXPECT(0, thread_start(&second, second_worker, (void *)(uintptr_t)(seed * 3), 0));
+    make_calls(w);
+    return 0;
+}
+
+static bool gives(const struct call_row *row, int error)
+{
+    for (unsigned i = 0; i < row->nerrors; i++)
+        if (row->errors[i] == error)
+            return true;
+    return false;
+}
+
+static int crowd_thread(void *unused)
+{
+    (void)unused;
+    (void)ipc_buffer();
+    __atomic_fetch_add(&own.tally->beats, 1, __ATOMIC_RELAXED);
+    NEED(sys_thread_sleep(5 * MS));
+    return 0;
+}
+
+/* As many threads as will ever be here at once: what the kernel makes for them and keeps is made. */
+static int crowd(void)
+{
+    static struct thread threads[CROWD];
+
+    tally_attach();
+    for (int i = 0; i < CROWD; i++)
+        EXPECT(0, thread_start(&threads[i], crowd_thread, NULL, PAGE_SIZE));
+    for (int i = 0; i < CROWD; i++)
+        EXPECT(0, thread_join(&threads[i], NULL));
+    return 0;
+}
+
+/* Random calls of the rows that may give an error. */
+static void calls_that_give(struct worker *w, int error, int times)
+{
+    for (int n = 0; n < times; n++)
+        for (const struct call_row *row = call_rows; row < call_rows + CALL_ROWS; row++)
+            if (gives(row, error))
+                (void)random_call(w, row);
+}
+
+static const struct call_row *row_of(uint32_t number)
+{
+    for (const struct call_row *row = call_rows; row < call_rows + CALL_ROWS; row++)
+        if ((uint32_t)row->number + SYS_BASE == number)
+            return row;
+    EXPECT_TRUE(!"a row with this number");
+    return NULL;
+}
+
+/* A call of these arguments, counted. */
+#define COUNTED(name, ...) make_call(row_of(SYS_##name), (const uint64_t[6]){ __VA_ARGS__ })
+
+/* No room for one more handle. */
+static void full(struct worker *w)
+{
+    while (COUNTED(handle_dup, as_argument(start_handle(START_JOB)), 0, 0, 0) >= 0)
+        ;
+    calls_that_give(w, EMFILE, 400);
+}
+
+/* A thread that never asked for a message buffer. */
+static void bare(struct worker *w)
+{
+    w->bare = true;
+    calls_that_give(w, ENOBUFS, 100);
+}
+
+/* Devices that the others do not get; more is asked of the disk than it can take at once. */
+static void devices(struct worker *w)
+{
+    uint64_t disk = as_argument(start_handle(START_BLK));
+    struct blk_request *read = (void *)w->object;
+
+    for (int n = 0; n < 100; n++) {
+        for (const struct call_row *row = call_rows; row < call_rows + CALL_ROWS; row++) {
+            uint8_t type = row->args[0].type;
+
+            if (type != OBJ_LOG && type != OBJ_SERIAL && type != OBJ_MACHINE && type != OBJ_BLK)
+                continue;
+            (void)COUNTED(debug_fail_nth, as_argument(HANDLE_SELF), below(w, 8) == 0, FAIL_THREAD);
+            (void)random_call(w, row);
+        }
+    }
+    *read = (struct blk_request){ .op = BLK_READ, .shm = sys_shm_create(PAGE_SIZE, 0), .count = 1 };
+    while (COUNTED(blk_submit, disk, (uintptr_t)read) == 0)
+        ;
+    handle_t line = start_handle(START_SERIAL);
+
+    (void)COUNTED(serial_read, as_argument(line), 0, 0);
+    line = NEED_HANDLE(sys_handle_dup(line, RIGHT_READ, 0, 0));
+    (void)COUNTED(serial_write, as_argument(line), (uintptr_t)w->text, 1);
+}
+
+static void full_pipe(struct worker *w)
+{
+    struct pipe_ends ends;
+
+    NEED(sys_pipe_create(PIPE_NONBLOCK, &ends));
+    while (COUNTED(pipe_write, as_argument(ends.write_end), (uintptr_t)w->text, sizeof(w->text)) >=
+           0)
+        ;
+}
+
+static void no_credit(void)
+{
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0));
+    uint64_t id;
+    uint64_t s = as_argument(NEED_HANDLE(sys_session_create(ep, 0, 0, &id)));
+
+    memset(ipc_buffer(), 0, sizeof(struct ipc_msg));
+    for (int i = 0; i <= IPC_SEND_CREDIT; i++)
+        (void)COUNTED(ipc_send, s, IPC_NONBLOCK);
+}
+
+/*
+ * In a job that may have no more threads. At the end it waits for credit that nobody gives, if it still lives.
+ */
+static void narrow(struct worker *w)
+{
+    uint64_t port = as_argument(NEED_HANDLE(sys_port_create())),
+             timer = as_argument(NEED_HANDLE(sys_timer_create()));
+
+    full_pipe(w);
+    (void)COUNTED(port_add, port, timer, EV_TIMER, 1);
+    (void)COUNTED(port_add, port, timer, EV_TIMER, 1);
+    (void)COUNTED(port_del, port, timer);
+    for (uint64_t token = 0; COUNTED(port_post, port, token, EV_USER0) == 0; token++)
+        ;
+    (void)COUNTED(job_limit, as_argument(start_handle(START_ROOT_JOB)), JOB_THREADS, 2);
+    no_credit();
+    for (int i = 0; i < 10; i++)
+        (void)random_call(w, row_of(i % 2 ? SYS_thread_create : SYS_thread_spawn));
+}
+
+static int thirsty_thread(void *unused)
+{
+    (void)unused;
+    while (!__atomic_load_n(&own.hoards, __ATOMIC_RELAXED))
+        NEED(sys_thread_sleep(MS / 10));
+    (void)COUNTED(msg_buffer, 0);
+    return 0;
+}
+
+/* When all memory is taken that its job may have. What is needed here is had before. */
+static void dry(struct worker *w)
+{
+    static struct thread thirsty;
+    uint64_t home = as_argument(start_handle(START_ROOT_JOB)), pid = 0;
+    const size_t most = (size_t)1 << 40;
+    uintptr_t at = (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, most, VM_READ | VM_WRITE, 0));
+
+    (void)ipc_buffer();
+    NEED(sys_job_list((handle_t)home, &pid, 1));
+    EXPECT(0, thread_start(&thirsty, thirsty_thread, NULL, 0));
+    while (COUNTED(process_write, as_argument(HANDLE_SELF), at, (uintptr_t)w->text, 1) == 1)
+        at += PAGE_SIZE;
+    __atomic_store_n(&own.hoards, true, __ATOMIC_RELAXED);
+    calls_that_give(w, ENOMEM, 200);
+    while (COUNTED(handle_dup, home, 0, 0, 0) >= 0)
+        ;
+    (void)COUNTED(process_open, home, pid, 0);
+}
+
+/* ---- frames that upcall_return refuses or follows ---- */
+
+enum { FPU_SIZE = 832, FRAMES = 2000 };
 
 static struct {
-    handle_t pool[POOL];
-    char *arena;
-    uint64_t seed;
-} own;
+    struct worker *w;
+    struct upcall_context context;
+    char fpu[FPU_SIZE]; /* at context.fpu */
+} frame;
 
-static uint64_t random_handle(struct rng *r)
+static uint64_t bad_word(struct worker *w, uint64_t word)
 {
-    switch (rng_below(r, 10)) {
-    case 0: return (uint64_t)(int64_t)HANDLE_SELF;
-    case 1: return rng_below(r, 8);
-    case 2: return rng_next(r);
-    default: return (uint64_t)(int64_t)own.pool[rng_below(r, POOL)];
+    switch (below(w, 4)) {
+    case 0: return word ^ UINT64_C(1) << below(w, 64);
+    case 1: return bad_address(w);
+    case 2: return word + below(w, 64);
+    default: return rng_next(&w->rng);
     }
 }
 
-static uint64_t random_address(struct rng *r)
+/* Spoil some of the registers, or of the FPU state's control words and header. */
+static void spoil(struct worker *w, struct upcall_context *context)
 {
-    static const uint64_t special[] = { 0,
-                                        1,
-                                        PAGE_SIZE,
-                                        USER_MAX - 1,
-                                        USER_MAX,
-                                        0x7fffffffffff,
-                                        0x800000000000,
-                                        UINT64_C(0xffff800000000000),
-                                        UINT64_C(0xffffffff80000000),
-                                        UINT64_MAX };
-    uint64_t arena = (uint64_t)(uintptr_t)own.arena;
+    static const unsigned control[] = { 0, 24, 28, 512, 520, 528, 568 };
+    uint64_t *words = (void *)context;
 
-    switch (rng_below(r, 8)) {
-    case 0: return special[rng_below(r, sizeof(special) / sizeof(special[0]))];
-    case 1: return arena + rng_below(r, ARENA);
-    case 2: return rng_next(r) & 0x7ffffffff000;
-    default: return arena + rng_below(r, ARENA / PAGE_SIZE) * PAGE_SIZE;
+    for (uint64_t n = 1 + below(w, 2); n > 0; n--) {
+        uint64_t *word = below(w, 2)
+                             ? &words[below(w, sizeof(*context) / sizeof(*words))]
+                             : (void *)((char *)(uintptr_t)frame.context.fpu + ANY_OF(w, control));
+
+        *word = bad_word(w, *word);
     }
 }
 
-static uint64_t random_size(struct rng *r)
+/* As often as it is refused the next one is tried. A fault comes of registers that we have asked for. */
+static void frame_entry(uint64_t number, struct upcall_info *info, struct upcall_context *context)
 {
-    static const uint64_t special[] = { 0,
-                                        1,
-                                        7,
-                                        8,
-                                        16,
-                                        48,
-                                        64,
-                                        4095,
-                                        4096,
-                                        4097,
-                                        8192,
-                                        65536,
-                                        1 << 20,
-                                        UINT64_C(1) << 32,
-                                        UINT64_C(1) << 46,
-                                        UINT64_C(1) << 63,
-                                        UINT64_MAX - 4095,
-                                        UINT64_MAX };
-    size_t n = sizeof(special) / sizeof(special[0]);
-
-    return special[rng_below(r, rng_below(r, 4) ? 12 : n)];
-}
-
-static uint64_t random_argument(struct rng *r)
-{
-    switch (rng_below(r, 8)) {
-    case 0:
-    case 1:
-    case 2: return random_handle(r);
-    case 3:
-    case 4: return random_address(r);
-    case 5: return random_size(r);
-    case 6: return rng_below(r, 16);
-    default: return rng_next(r);
+    (void)info;
+    if (number != handled[0])
+        sys_process_exit(0);
+    frame.context = *context;
+    memcpy(frame.fpu, (void *)(uintptr_t)context->fpu, FPU_SIZE);
+    for (int n = 0; n < 16; n++) {
+        spoil(frame.w, context);
+        (void)COUNTED(upcall_return, (uintptr_t)context);
+        memcpy((void *)(uintptr_t)frame.context.fpu, frame.fpu, FPU_SIZE);
+        *context = frame.context;
     }
+    count(row_of(SYS_upcall_return), 0); /* a good one does not come back */
+    sys_upcall_return((uintptr_t)context);
+    sys_process_exit(2);
 }
 
-/* A time-out that rarely is long. */
-static uint64_t random_timeout(struct rng *r)
+static void frames(struct worker *w)
 {
-    return rng_below(r, 100) ? rng_below(r, 1 * MS) : (uint64_t)TIMEOUT_NEVER;
+    static int left = FRAMES;
+
+    frame.w = w;
+    upcalls_make(w);
+    NEED(sys_upcall_set((uintptr_t)frame_entry));
+    for (int n = 4; n < 12; n++) /* SIGILL … SIGSEGV */
+        (void)sys_upcall_action((uint32_t)n, UPCALL_HANDLE);
+    while (left-- > 0)
+        (void)sys_thread_upcall((uint64_t)sys_thread_self(), handled[0]);
 }
 
-static void remember(struct rng *r, int64_t result)
+/* An allocation of the call fails, whether or not its row says that it makes any. */
+static void failing(struct worker *w)
 {
-    if (result >= 0 && (result < HANDLE_FD_MAX || (result & HANDLE_HIGH)) && result < INT32_MAX)
-        own.pool[rng_below(r, POOL)] = (handle_t)result;
+    (void)ipc_buffer();
+    upcalls_make(w);
+    own.workers[0] = own.workers[1] = (uint64_t)sys_thread_self();
+    helper_start(rng_next(&w->rng));
+    for (int n = 0; n < 60; n++) {
+        for (const struct call_row *row = call_rows; row < call_rows + CALL_ROWS; row++) {
+            if (row->result == RESULT_NEVER || row->number + SYS_BASE == SYS_debug_fail_nth)
+                continue;
+            (void)COUNTED(debug_fail_nth, as_argument(HANDLE_SELF), 1 + below(w, 4), FAIL_THREAD);
+            (void)random_call(w, row);
+        }
+    }
+    (void)COUNTED(debug_fail_nth, as_argument(HANDLE_SELF), 0, FAIL_THREAD);
 }
 
-static void random_message(struct rng *r)
+static int bad_caller(void *session)
 {
     struct ipc_msg *m = ipc_buffer();
 
-    memset(m, 0, offsetof(struct ipc_msg, data));
-    m->len = (uint32_t)(rng_below(r, 8) ? rng_below(r, IPC_DATA_MAX + 1) : rng_next(r));
-    m->nhandles = (uint32_t)(rng_below(r, 8) ? rng_below(r, IPC_HANDLE_MAX + 1) : rng_next(r));
-    m->move = (uint32_t)rng_below(r, UINT64_C(1) << IPC_HANDLE_MAX);
-    for (int i = 0; i < IPC_HANDLE_MAX; i++)
-        m->handles[i] = (handle_t)random_handle(r);
-    m->in_addr = random_address(r);
-    m->in_len = random_size(r);
-    m->out_addr = random_address(r);
-    m->out_len = random_size(r);
-}
-
-static int hostile_thread(void *arg);
-
-/* A thread that can run, with a stack in the arena; most get worse. */
-static void random_thread(struct rng *r)
-{
-    static struct thread threads[16];
-    static uint32_t used;
-    uint32_t i = __atomic_fetch_add(&used, 1, __ATOMIC_RELAXED);
-
-    if (i < 16 && rng_below(r, 16))
-        (void)thread_start(&threads[i], hostile_thread, (void *)(uintptr_t)rng_next(r), 0);
-    else
-        (void)sys_thread_spawn(HANDLE_SELF, random_address(r), random_address(r), 0, 0, 0);
-}
-
-/* The calls that make something or end someone get the arguments that let them succeed now and then. */
-static void purposeful_call(struct rng *r)
-{
-    uint64_t id, *out = (uint64_t *)(void *)own.arena;
-    handle_t h = (handle_t)random_handle(r), g = (handle_t)random_handle(r);
-    int64_t timeout = (int64_t)random_timeout(r);
-
-    switch (rng_below(r, 24)) {
-    case 0: remember(r, sys_endpoint_create(0)); break;
-    case 1:
-    case 2: remember(r, sys_session_create(h, rng_next(r), (uint32_t)rng_below(r, 2), &id)); break;
-    case 3: remember(r, sys_port_create()); break;
-    case 4: remember(r, sys_timer_create()); break;
-    case 5: remember(r, sys_shm_create(rng_below(r, 40 * PAGE_SIZE), 0)); break;
-    case 6: remember(r, sys_job_create(h)); break;
-    case 7: remember(r, sys_process_create(h, "victim", 6)); break;
-    case 8:
-        remember(r, sys_handle_dup(h, (uint32_t)rng_below(r, RIGHT_ALL + 1),
-                                   (uint32_t)rng_below(r, 3), (int32_t)rng_below(r, 1100)));
-        break;
-    case 9:
-    case 10:
-        random_message(r);
-        (void)sys_ipc_send(h, IPC_NONBLOCK);
-        break;
-    case 11:
-        random_message(r);
-        (void)sys_ipc_call(h, timeout);
-        break;
-    case 12:
-    case 13: (void)sys_ipc_recv(h, 0, timeout); break;
-    case 14:
-        id = ipc_buffer()->token;
-        random_message(r);
-        (void)sys_ipc_reply_recv(h, id, 0, timeout);
-        break;
-    case 15: (void)sys_port_add(h, g, 0x33f, rng_next(r)); break;
-    case 16: (void)sys_port_wait(h, (void *)out, 4, timeout); break;
-    case 17:
-        (void)sys_timer_set(h, (int64_t)(stress_now() + rng_below(r, 1 * MS)),
-                            rng_below(r, 2) * rng_below(r, MS));
-        break;
-    case 18: (void)sys_msg_read(h, ipc_buffer()->token, 0, own.arena, rng_below(r, ARENA)); break;
-    case 19: (void)sys_msg_write(h, ipc_buffer()->token, 0, own.arena, rng_below(r, ARENA)); break;
-    case 20:
-        (void)sys_process_grant(h, g, (uint32_t)rng_below(r, RIGHT_ALL + 1),
-                                (uint32_t)rng_below(r, 3), 3);
-        break;
-    case 21:
-        (void)sys_shm_map(h, g, 0, PAGE_SIZE * (1 + rng_below(r, 8)), 0,
-                          VM_READ | (uint32_t)rng_below(r, 4));
-        break;
-    case 22: random_thread(r); break;
-    default:
-        (void)sys_vm_map(h, 0, PAGE_SIZE * (1 + rng_below(r, 64)), (uint32_t)rng_below(r, 8), 0);
-        break;
-    }
-}
-
-static void blind_call(struct rng *r)
-{
-    uint64_t number = rng_below(r, CALLS), a[6];
-
-    for (int i = 0; i < 6; i++)
-        a[i] = random_argument(r);
-    if (rng_below(r, 8) == 0)
-        number = rng_next(r);
-    switch (number) {
-    case 2:
-    case 34:
-    case 37:
-    case 39:
-    case 43: /* these end the process: seldom */
-        if (rng_below(r, 32))
-            return;
-        break;
-    case 9:
-    case 11:
-    case 13:
-    case 25:
-    case 44: /* these sleep: for a while only */
-        a[number == 13 || number == 25 ? 3
-          : number == 9                ? 2
-          : number == 11               ? 1
-                                       : 0] = random_timeout(r);
-        break;
-    default: break;
-    }
-    remember(r, rugo_syscall6(SYS_BASE + number, a[0], a[1], a[2], a[3], a[4], a[5]));
-}
-
-static int hostile_thread(void *arg)
-{
-    struct rng r = { (uint64_t)(uintptr_t)arg | 1 };
-
-    for (int i = 0; i < ROUND; i++) {
-        if (rng_below(&r, 2))
-            purposeful_call(&r);
-        else
-            blind_call(&r);
+    for (int i = 0; i < 3; i++) {
+        memset(m, 0, offsetof(struct ipc_msg, data));
+        m->in_addr = m->out_addr = i == 0 ? page_of_arena(0) : 8; /* in page 0 there is nothing */
+        m->in_len = m->out_len = 8;
+        (void)COUNTED(ipc_call, as_argument((handle_t)(intptr_t)session), TIMEOUT_NEVER);
     }
     return 0;
 }
 
-static int hostile(uint64_t seed)
+static int late_receiver(void *ep)
 {
-    for (int i = 0; i < POOL; i++)
-        own.pool[i] = i < 8 ? start_handle(START_JOB) : HANDLE_NONE;
-    own.arena = (char *)(uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, ARENA, VM_READ | VM_WRITE, 0));
-    (void)hostile_thread((void *)(uintptr_t)seed);
+    (void)ipc_buffer();
+    (void)COUNTED(ipc_reply_recv, as_argument((handle_t)(intptr_t)ep), 0, 0, TIMEOUT_NEVER);
     return 0;
 }
 
-/* ---- the canary ---- */
+/*
+ * A caller with good memory, then with memory that it has not, whose third call ends with the server's incarnation;
+ * the end of an endpoint that somebody waits at.
+ */
+static void remote(struct worker *w)
+{
+    static struct thread caller, receiver;
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0));
+    uint64_t id;
+    handle_t s = NEED_HANDLE(sys_session_create(ep, 0, 0, &id));
+    struct ipc_msg *m = ipc_buffer();
 
-/* Runs until killed; any wrong byte and any long pause ends it with a status. */
+    EXPECT(0, thread_start(&caller, bad_caller, (void *)(intptr_t)s, 0));
+    for (int i = 0; i < 2; i++) {
+        NEED(sys_ipc_recv(ep, 0, TIMEOUT_NEVER));
+        (void)COUNTED(msg_read, as_argument(ep), m->token, 0, (uintptr_t)w->text, 8);
+        (void)COUNTED(msg_write, as_argument(ep), m->token, 0, (uintptr_t)w->text, 8);
+        NEED(sys_ipc_reply(ep, m->token));
+    }
+    NEED(sys_ipc_recv(ep, 0, TIMEOUT_NEVER));
+    NEED(sys_endpoint_reset(ep));
+    EXPECT(0, thread_join(&caller, NULL));
+    EXPECT(0, thread_start(&receiver, late_receiver, (void *)(intptr_t)ep, 0));
+    NEED(sys_thread_sleep(MS / 2));
+    NEED(sys_handle_close(ep));
+    EXPECT(0, thread_join(&receiver, NULL));
+}
+
+static int task(void (*fn)(struct worker *w), uint64_t seed)
+{
+    static struct worker w;
+
+    child_init(&w, seed);
+    fn(&w);
+    return 0;
+}
+
+static const struct {
+    const char *role;
+    void (*fn)(struct worker *w);
+} tasks[] = {
+    { "full", full }, { "bare", bare },     { "devices", devices }, { "narrow", narrow },
+    { "dry", dry },   { "remote", remote }, { "frames", frames },   { "failing", failing }
+};
+
+/* The call that ends the process, from a thread of two; if it did not, the other ways are tried. */
+static int ending(const struct call_row *row, uint64_t seed)
+{
+    static struct worker w;
+    static struct thread second;
+    uint64_t a[6] = { 0 };
+
+    child_init(&w, seed);
+    (void)thread_start(&second, crowd_thread, NULL, 0);
+    w.wild = below(&w, 2) == 0;
+    for (unsigned i = 0; i < row->nargs; i++)
+        a[i] = any_argument(&w, row, i);
+    if (row->args[0].kind == ARG_HANDLE && below(&w, 2))
+        a[0] =
+            as_argument(row->args[0].type == OBJ_JOB ? start_handle(START_ROOT_JOB) : HANDLE_SELF);
+    (void)make_call(row, a);
+    return 0;
+}
+
+/* Runs until killed; any wrong byte ends it with a status. */
 static int canary(void)
 {
-    enum { WORDS = 16384 };
-    static uint64_t words[WORDS];
+    enum { LENGTH = 16384 };
+    static uint64_t words[LENGTH];
     struct rng r = { 0x123456789 };
     uint64_t last = stress_now();
 
-    for (size_t i = 0; i < WORDS; i++)
+    tally_attach();
+    for (size_t i = 0; i < LENGTH; i++)
         words[i] = rng_next(&r);
     for (uint64_t round = 0;; round++) {
         uint64_t now = stress_now();
         double x = (double)(round & 1023), y = x * 3.0;
 
         r.state = 0x123456789;
-        for (size_t i = 0; i < WORDS; i++)
+        for (size_t i = 0; i < LENGTH; i++)
             if (words[i] != rng_next(&r))
                 return 10;
         if (y != x + x + x) /* the vector registers are ours alone */
             return 11;
-        if (now < last || now - last > 3000 * (uint64_t)MS)
+        if (now < last)
             return 12;
         last = now;
+        __atomic_fetch_add(&own.tally->beats, 1, __ATOMIC_RELAXED);
         NEED(sys_thread_sleep(1 * MS));
     }
 }
@@ -282,71 +436,365 @@ static int canary(void)
 /* ---- the parent ---- */
 
 struct child {
-    handle_t job, proc;
-    uint64_t since;
+    handle_t job, proc; /* of all it makes, of itself */
+    handle_t shm;
+    struct tally *tally; /* kept from one process to the next */
+    uint64_t beats, since; /* when its tally last grew, and to what */
 };
 
-static void start_hostile(struct child *c, uint64_t seed)
-{
-    char text[32];
-    char *argv[] = { "stress_syscall", "hostile", text, NULL };
+static struct child children[HOSTILE], bird;
+static uint64_t seed, started, stalls;
 
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
-    c->job = stress_job();
-    c->proc = stress_spawn("test/stress_syscall", argv, c->job, NULL, 0);
-    c->since = stress_now();
+static void child_tally(struct child *c)
+{
+    NEED(shm_new(sizeof(struct tally), &c->shm, (void **)&c->tally));
 }
 
-/* Whether it has ended; after a while it is ended, with all it made. */
-static bool ended(struct child *c)
+/*
+ * A process in a job of its own. It gets another job to make things in, whose end is not its own, the machine to ask
+ * about, and the disk. Only one that has just a few calls to make may write to the log and the serial line.
+ */
+static void child_start(struct child *c, const char *role, const char *what)
 {
-    if (sys_process_status(c->proc) == -EAGAIN && stress_now() - c->since < 500 * (uint64_t)MS)
-        return false;
+    char text[32];
+    char *argv[] = { "stress_syscall", (char *)role, text, (char *)what, NULL };
+    struct spawn_handle gifts[8] = { { START_TALLY, c->shm, RIGHT_SAME } };
+    bool trusted = strcmp(role, "devices") == 0;
+    size_t n = 1;
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)seed++);
+    c->job = stress_job();
+    handle_t home = NEED_HANDLE(sys_job_create(c->job)), play = NEED_HANDLE(sys_job_create(c->job));
+    if (strcmp(role, "narrow") == 0)
+        NEED(sys_job_limit(home, JOB_THREADS, 1));
+    if (strcmp(role, "dry") == 0)
+        NEED(sys_job_limit(c->job, JOB_MEMORY, DRY));
+    gifts[n++] = (struct spawn_handle){ START_JOB, play, RIGHT_SAME };
+    gifts[n++] = (struct spawn_handle){ START_ROOT_JOB, home, RIGHT_SAME };
+    gifts[n++] = (struct spawn_handle){ START_MACHINE, start_handle(START_MACHINE), RIGHT_SAME };
+    gifts[n++] = (struct spawn_handle){ START_BLK, start_handle(START_BLK), RIGHT_SAME };
+    gifts[n++] = (struct spawn_handle){ START_LOG, start_handle(START_LOG), RIGHT_SAME };
+    gifts[n++] = (struct spawn_handle){ START_SERIAL, start_handle(START_SERIAL), RIGHT_SAME };
+    if (!trusted)
+        n -= 2;
+    c->proc = stress_spawn_in("test/stress_syscall", argv, home, gifts, n);
+    (void)sys_handle_close(home);
+    (void)sys_handle_close(play);
+    c->since = stress_now();
+    c->beats = c->tally->beats;
+    started++;
+}
+
+static void child_end(struct child *c)
+{
     NEED(sys_job_kill(c->job));
     (void)test_wait(c->proc);
     (void)sys_handle_close(c->job);
+}
+
+/* Whether it has ended, or stands still. */
+static bool child_over(struct child *c)
+{
+    uint64_t beats = __atomic_load_n(&c->tally->beats, __ATOMIC_RELAXED);
+    struct process_info info;
+
+    if (beats != c->beats) {
+        c->beats = beats;
+        c->since = stress_now();
+    }
+    NEED(sys_process_info(c->proc, &info));
+    if (info.state >= PROC_DYING)
+        return info.state == PROC_DEAD;
+    if (stress_now() - c->since < STALL * (uint64_t)MS)
+        return false;
+    stalls++;
     return true;
 }
 
-static void attack(uint64_t seed, uint64_t rounds)
+static uint64_t calls_made(void)
 {
-    struct child children[HOSTILE];
-    uint64_t started = 0, running = 0;
+    uint64_t n = 0;
 
-    for (size_t i = 0; i < HOSTILE && started < rounds; i++, running++)
-        start_hostile(&children[i], seed + started++);
-    while (running > 0) {
+    for (int i = 0; i < HOSTILE; i++)
+        n += __atomic_load_n(&children[i].tally->calls, __ATOMIC_RELAXED);
+    return n;
+}
+
+static void attack(uint64_t calls)
+{
+    for (int i = 0; i < HOSTILE; i++)
+        child_start(&children[i], "hostile", NULL);
+    while (calls_made() < calls) {
         NEED(sys_thread_sleep(2 * MS));
-        for (size_t i = 0; i < running;) {
-            if (!ended(&children[i]))
-                i++;
-            else if (started < rounds)
-                start_hostile(&children[i], seed + started++);
-            else
-                children[i] = children[--running];
+        for (int i = 0; i < HOSTILE; i++) {
+            if (child_over(&children[i])) {
+                child_end(&children[i]);
+                child_start(&children[i], "hostile", NULL);
+            }
         }
     }
+    for (int i = 0; i < HOSTILE; i++)
+        child_end(&children[i]);
+}
+
+/* One child with one task, to its end; its status, -EAGAIN if it stood still. */
+static int64_t errand(const char *role, const char *what)
+{
+    struct child *c = &children[0];
+    int64_t status;
+
+    child_start(c, role, what);
+    while (!child_over(c))
+        NEED(sys_thread_sleep(MS / 5));
+    status = sys_process_status(c->proc);
+    child_end(c);
+    return status;
+}
+
+/* A task that must come to its end. Its own random calls may end the process before, so there is another try. */
+static void errand_done(const char *role)
+{
+    for (int tries = 0; tries < 10; tries++)
+        if (errand(role, NULL) == 0)
+            return;
+    printf("task %s did not come to its end\n", role);
+    exit(1);
+}
+
+static void do_tasks(void)
+{
+    for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+        errand_done(tasks[i].role);
+}
+
+static void do_endings(void)
+{
+    char number[8];
+
+    for (int i = 0; i < CALL_ROWS; i++) {
+        const struct call_row *row = &call_rows[i];
+
+        if (row->result != RESULT_NEVER && strstr(row->name, "kill") == NULL)
+            continue;
+        snprintf(number, sizeof(number), "%d", i);
+        for (int n = 0; n < ENDINGS; n++)
+            (void)errand("ending", number);
+    }
+}
+
+/* What not even the right to manage everything allows. */
+static void protected(void)
+{
+    handle_t root = start_handle(START_ROOT_JOB);
+    handle_t first = NEED_HANDLE(sys_process_open(root, 1, RIGHT_MANAGE));
+
+    EXPECT(-EPERM, COUNTED(process_kill, as_argument(first), 9));
+    EXPECT(-EPERM, COUNTED(process_upcall, as_argument(first), 15));
+    EXPECT(-EPERM, COUNTED(job_kill, as_argument(root)));
+    (void)sys_handle_close(first);
+}
+
+/* What is told of a process that a fault has ended. */
+static void crashed(void)
+{
+    struct crash_info info;
+    struct child *c = &children[0];
+
+    child_start(c, "fault", NULL);
+    while (!child_over(c))
+        NEED(sys_thread_sleep(MS));
+    EXPECT(0, COUNTED(process_crash, as_argument(c->proc), (uintptr_t)&info));
+    EXPECT(-EFAULT, COUNTED(process_crash, as_argument(c->proc), 8));
+    child_end(c);
+}
+
+/* The canary is watched for a while. */
+static void traced(void)
+{
+    struct trace_record records[4];
+    uint64_t lost;
+    handle_t trace = NEED_HANDLE(COUNTED(trace_create, as_argument(bird.proc), 4));
+
+    NEED(COUNTED(trace_read, as_argument(trace), (uintptr_t)records, 4, (uintptr_t)&lost,
+                 (uint64_t)TIMEOUT_NEVER));
+    (void)sys_handle_close(trace);
+}
+
+/* ---- the table ---- */
+
+#define INTERRUPTED "the wait is too rare or too short to be interrupted at will"
+#define OF_SVCMAN \
+    "takes the right to manage the machine, which svcman keeps; it would be the end of the test"
+
+/* Pairs that no program can bring about here, and why. */
+static const struct {
+    const char *call;
+    uint16_t error;
+    const char *why;
+} excused[] = {
+    { "blk_submit", EINTR, INTERRUPTED },
+    { "serial_read", EINTR, INTERRUPTED },
+    { "serial_write", EINTR, INTERRUPTED },
+    { "ipc_send", EINTR, "made again after the upcall, so nobody notices" },
+    { "thread_create", ESRCH, "only when the process is ending, and then nobody sees it" },
+    { "blk_submit", EROFS, "the disk can be written; tests/drivers/test_virtio_blk_variants.py" },
+    { "blk_submit", EIO, "the disk works; tests/drivers/test_virtio_blk_broken.py" },
+    { "blk_submit", EOPNOTSUPP, "the disk can flush; tests/drivers/test_virtio_blk_refuse.py" },
+    { "debug_fail_nth", EOPNOTSUPP, "this is a test run with a kernel for tests" },
+    { "serial_read", EFAULT, "nothing is typed; tests/drivers/test_serial.py" },
+    { "port_add", EPERM, "what can't be waited for is handed out without the right to; tests/ipc" },
+    { "machine_power", 0, OF_SVCMAN },
+    { "machine_power", EINVAL, OF_SVCMAN },
+    { "machine_power", EOPNOTSUPP, OF_SVCMAN },
+    { "machine_exit", 0, OF_SVCMAN },
+    { "machine_exit", EOPNOTSUPP, OF_SVCMAN },
+};
+
+static const char *excuse(const struct call_row *row, uint16_t error)
+{
+    for (size_t i = 0; i < sizeof(excused) / sizeof(excused[0]); i++)
+        if (strcmp(excused[i].call, row->name) == 0 && excused[i].error == error)
+            return excused[i].why;
+    return NULL;
+}
+
+static const char *error_name(int error)
+{
+    switch (error) {
+#define ERROR_NAME(number, name, text) \
+    case number: return #name;
+        ERROR_TABLE(ERROR_NAME)
+#undef ERROR_NAME
+    default: return "?";
+    }
+}
+
+static uint64_t hits_of(const struct call_row *row, unsigned result)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < HOSTILE; i++)
+        n += children[i].tally->hits[row - call_rows][result];
+    return n;
+}
+
+/* Whether a result of a row was seen, or need not be. 0: success, i + 1: errors[i]. */
+static bool seen(const struct call_row *row, unsigned result)
+{
+    if (result == 0 && row->result == RESULT_NEVER)
+        return true;
+    return hits_of(row, result) > 0 ||
+           excuse(row, result == 0 ? 0 : row->errors[result - 1]) != NULL;
+}
+
+static unsigned pairs_missing(void)
+{
+    unsigned missing = 0;
+
+    for (const struct call_row *row = call_rows; row < call_rows + CALL_ROWS; row++)
+        for (unsigned i = 0; i <= row->nerrors; i++)
+            missing += !seen(row, i);
+    return missing;
+}
+
+/* A line of the table, and one for each pair that was to be seen and was not. */
+static void print_row(const struct call_row *row)
+{
+    char line[512];
+    int at = snprintf(line, sizeof(line), "PAIRS: %s", row->name);
+
+    for (unsigned i = 0; i <= row->nerrors; i++) {
+        const char *result = i == 0 ? "ok" : error_name(row->errors[i - 1]);
+
+        at += snprintf(line + at, sizeof(line) - (size_t)at, " %s %llu", result,
+                       (unsigned long long)hits_of(row, i));
+        if (!seen(row, i))
+            printf("MISSING: %s %s\n", row->name, result);
+    }
+    puts(line);
+}
+
+static uint32_t print_strange(const struct tally *t)
+{
+    for (uint32_t i = 0; i < t->nstrange && i < STRANGE; i++)
+        printf("STRANGE: %s gave %s, which is not documented\n",
+               t->strange[i].row == NO_ROW ? "an unknown number"
+                                           : call_rows[t->strange[i].row].name,
+               error_name(t->strange[i].error));
+    return t->nstrange;
+}
+
+/* Print what was seen; whether that is all that it must be. */
+static bool judge(uint64_t calls)
+{
+    unsigned missing = pairs_missing();
+    uint32_t strange = 0;
+    uint64_t ok = 0;
+
+    for (const struct call_row *row = call_rows; row < call_rows + CALL_ROWS; row++)
+        print_row(row);
+    for (int i = 0; i < HOSTILE; i++) {
+        strange += print_strange(children[i].tally);
+        ok += children[i].tally->ok;
+    }
+    printf("STRESS: calls %llu, %llu %% succeeded, canary %llu, processes %llu, stalled %llu\n",
+           (unsigned long long)calls, (unsigned long long)(ok * 100 / calls),
+           (unsigned long long)bird.tally->beats, (unsigned long long)started,
+           (unsigned long long)stalls);
+    printf("STRESS: missing %u, undocumented %u\n", missing, strange);
+    fflush(stdout);
+    EXPECT_TRUE(bird.tally->beats >= calls / PACE);
+    return missing == 0 && strange == 0 && ok * 100 >= calls * 30;
+}
+
+static int parent(void)
+{
+    uint64_t calls = stress_option("calls", 200000);
+    struct machine_info before;
+
+    seed = stress_option("seed", 1);
+    for (int i = 0; i < HOSTILE; i++)
+        child_tally(&children[i]);
+    child_tally(&bird);
+    child_start(&bird, "canary", NULL);
+    errand_done("crowd"); /* what is made once is made now */
+    do_tasks();
+    do_endings();
+    attack(calls / 8);
+    stress_settled(&before);
+    attack(calls_made() + calls);
+    EXPECT(-EAGAIN, sys_process_status(bird.proc)); /* the canary lives */
+    own.tally = children[0].tally;
+    protected();
+    crashed();
+    traced();
+    for (int tries = 0; tries < 20 && pairs_missing() > 0; tries++) {
+        do_tasks();
+        attack(calls_made() + SHARE);
+    }
+    stress_same(&before);
+    child_end(&bird);
+    EXPECT_TRUE(judge(calls_made()));
+    test_mark("STRESS: syscalls ok");
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = stress_option("seed", 1), rounds = stress_option("count", 12000) / ROUND;
-    char *canary_argv[] = { "stress_syscall", "canary", NULL };
-    struct machine_info before;
+    uint64_t own_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
 
-    if (argc > 2)
-        return hostile(strtoull(argv[2], NULL, 10));
-    if (argc > 1)
-        return canary();
-    attack(seed, HOSTILE); /* what is made once is made now */
-    handle_t job = stress_job(),
-             proc = stress_spawn("test/stress_syscall", canary_argv, job, NULL, 0);
-    NEED(sys_thread_sleep(50 * MS));
-    stress_settled(&before);
-    attack(seed, rounds);
-    EXPECT(-EAGAIN, sys_process_status(proc)); /* the canary lives */
-    stress_same(&before);
-    NEED(sys_process_kill(proc, 9));
-    test_mark("STRESS: syscalls ok");
-    return 0;
+    if (argc < 2)
+        return parent();
+    if (strcmp(argv[1], "hostile") == 0)
+        return hostile(own_seed);
+    if (strcmp(argv[1], "crowd") == 0)
+        return crowd();
+    for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+        if (strcmp(argv[1], tasks[i].role) == 0)
+            return task(tasks[i].fn, own_seed);
+    if (strcmp(argv[1], "fault") == 0)
+        __builtin_trap();
+    if (strcmp(argv[1], "ending") == 0)
+        return ending(&call_rows[atoi(argv[3])], own_seed);
+    return canary();
 }
