@@ -23,6 +23,7 @@
 #include "x86/apic.h"
 #include "x86/clock.h"
 #include "x86/gdt.h"
+#include "x86/random.h"
 #include "x86/serial.h"
 #include "x86/smp.h"
 
@@ -132,6 +133,15 @@ static void start(void *arg)
     start_first_process();
 }
 
+/* From `seed=` on the command line, or what can't be foreseen. */
+static void random_start(void)
+{
+    char seed[64];
+    random_init(cmdline_get(boot.cmdline, "seed", seed, sizeof seed) ? seed : NULL);
+    random_add(&boot, offsetof(struct boot_info,
+                               memmap_count)); /* where the loader put things, and when */
+}
+
 void kmain(void)
 {
     wrmsr(MSR_GS_BASE, (uintptr_t)&cpus[0]); /* locks and panics look at it */
@@ -139,6 +149,7 @@ void kmain(void)
     serial_init();
     limine_collect(&boot);
     cpu_features_init();
+    random_start();
     gdt_init(&cpus[0], NULL);
     if (!cpu_features.nx)
         panic(PANIC_BOOT, "this CPU has no NX bit");
@@ -146,7 +157,7 @@ void kmain(void)
     kernel_paging_init(&boot);
     interrupts_init();
     clock_init(boot.boot_time);
-    tree_set_seed(rdtsc());
+    tree_set_seed(random_u64());
     sched_init();
     syscall_init();
     process_init();

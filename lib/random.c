@@ -1,48 +1,49 @@
-/* Random bytes: a mixing function over everything here that others cannot know. */
+/* Random bytes, from the kernel's generator. */
 #include <rugo/random.h>
 
-#include <rugo/start.h>
+#include "error.h"
+
+#include <rugo/syscall.h>
 #include <stdint.h>
-#include <string.h>
-
-enum { AT_RANDOM_ = 25 };
-
-/* One step of SplitMix64: every bit of the state reaches every bit of the result. */
-static uint64_t mix(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
-static uint64_t rdrand(void)
-{
-    uint32_t a = 1, b, c = 0, d;
-    uint64_t value = 0;
-
-    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    if (c & 1u << 30)
-        __asm__ volatile("rdrand %0" : "=r"(value) : : "cc");
-    return value;
-}
+#include <stdlib.h>
+#include <unistd.h>
 
 void random_bytes(void *buf, size_t n)
 {
-    static uint64_t state;
-    unsigned char *p = buf;
-    uint64_t seed[2] = { 0, 0 }, word;
-    const void *given = (const void *)getauxval(AT_RANDOM_);
+    if (sys_random(buf, n) < 0)
+        abort(); /* buf is no memory of ours */
+}
 
-    if (given != NULL)
-        memcpy(seed, given, sizeof seed);
-    while (n > 0) {
-        size_t part = n < sizeof word ? n : sizeof word;
-        state ^= seed[0] ^ rdrand() ^ __builtin_ia32_rdtsc();
-        word = mix(&state) ^ seed[1];
-        memcpy(p, &word, part);
-        p += part;
-        n -= part;
-    }
+int getentropy(void *buf, size_t n)
+{
+    if (n > 256)
+        return (int)to_errno(-EIO);
+    return sys_random(buf, n) < 0 ? (int)to_errno(-EFAULT) : 0;
+}
+
+void arc4random_buf(void *buf, size_t n)
+{
+    random_bytes(buf, n);
+}
+
+uint32_t arc4random(void)
+{
+    uint32_t r;
+
+    random_bytes(&r, sizeof r);
+    return r;
+}
+
+/* What is left of 2^32 when it is cut into pieces of `bound` is thrown away, so that all are as likely. */
+uint32_t arc4random_uniform(uint32_t bound)
+{
+    uint32_t least, r;
+
+    if (bound < 2)
+        return 0;
+    least = -bound % bound;
+    do
+        r = arc4random();
+    while (r < least);
+    return r % bound;
 }

@@ -42,6 +42,7 @@ struct child {
     handle_t proc;
     uint64_t base; /* added to the file's addresses */
     uint64_t stack_top;
+    uint64_t clock; /* where the clock page is; 0: nowhere */
     uint64_t sp;
     struct start_handle table[SPAWN_HANDLE_MAX];
 };
@@ -109,6 +110,17 @@ static int map_stack(struct child *c)
     if (at < 0)
         return fail(c->a, (int)at, "the stack could not be mapped");
     c->stack_top = low + SPAWN_STACK;
+    return 0;
+}
+
+/* Next to the stack, so that it needs no page table of its own. */
+static int map_clock(struct child *c)
+{
+    int64_t at = sys_clock_map(c->proc, c->stack_top);
+
+    if (at < 0)
+        return fail(c->a, (int)at, "the clock page could not be mapped");
+    c->clock = (uint64_t)at;
     return 0;
 }
 
@@ -227,6 +239,7 @@ static uint64_t *make_words(struct frame *f, char *const *argv, char *const *env
     words = add_aux(words, AT_RUGO_CPUS, getauxval(AT_RUGO_CPUS));
     words = add_aux(words, AT_RUGO_HANDLES, table);
     words = add_aux(words, AT_RUGO_NHANDLES, c->a->nhandles);
+    words = add_aux(words, AT_RUGO_CLOCK, c->clock);
     return add_aux(words, AT_NULL_, 0);
 }
 
@@ -278,6 +291,8 @@ static int fill_process(struct child *c, const char *file)
 
     if (st == 0)
         st = map_stack(c);
+    if (st == 0)
+        st = map_clock(c);
     if (st == 0)
         st = grant_all(c);
     if (st == 0)

@@ -3,6 +3,7 @@
 #define LIB_STDLIB_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define EXIT_SUCCESS 0
 #define EXIT_FAILURE 1
@@ -58,5 +59,9 @@ void *bsearch(const void *key, const void *base, size_t n, size_t size,
 
 int rand(void);
 void srand(unsigned seed);
+/* From the kernel, good enough for keys; the last one is below bound, each number as likely. */
+uint32_t arc4random(void);
+void arc4random_buf(void *buf, size_t n);
+uint32_t arc4random_uniform(uint32_t bound);
 
 #endif

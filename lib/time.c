@@ -1,6 +1,7 @@
 /* Clocks and sleeping. */
 #include "error.h"
 
+#include <rugo/clock.h>
 #include <rugo/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -10,7 +11,7 @@
 
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
-    int64_t now = sys_time_now((uint32_t)clock);
+    int64_t now = clock_read((uint32_t)clock);
 
     if (now < 0)
         return (int)to_errno(now);
@@ -20,7 +21,7 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 
 time_t time(time_t *t)
 {
-    time_t now = sys_time_now(CLOCK_REALTIME) / SECOND;
+    time_t now = clock_read(CLOCK_REALTIME) / SECOND;
 
     if (t != NULL)
         *t = now;
@@ -29,7 +30,7 @@ time_t time(time_t *t)
 
 int gettimeofday(struct timeval *restrict tv, void *restrict zone)
 {
-    int64_t now = sys_time_now(CLOCK_REALTIME);
+    int64_t now = clock_read(CLOCK_REALTIME);
 
     (void)zone;
     *tv = (struct timeval){ now / SECOND, now % SECOND / 1000 };
@@ -46,7 +47,7 @@ clock_t clock(void)
 
 int nanosleep(const struct timespec *req, struct timespec *rem)
 {
-    int64_t begun = sys_time_now(CLOCK_MONOTONIC), left;
+    int64_t begun = clock_read(CLOCK_MONOTONIC), left;
     int st;
 
     if (req->tv_sec < 0 || req->tv_nsec < 0 || req->tv_nsec >= SECOND)
@@ -56,7 +57,7 @@ int nanosleep(const struct timespec *req, struct timespec *rem)
         left = INT64_MAX;
     st = sys_thread_sleep(left);
     if (st == -EINTR && rem != NULL) {
-        left -= sys_time_now(CLOCK_MONOTONIC) - begun;
+        left -= clock_read(CLOCK_MONOTONIC) - begun;
         left = left < 0 ? 0 : left;
         *rem = (struct timespec){ left / SECOND, left % SECOND };
     }

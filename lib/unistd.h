@@ -54,6 +54,9 @@ int isatty(int fd);
 int chdir(const char *path);
 char *getcwd(char *buf, size_t size);
 
+/* Random bytes from the kernel, at most 256 (EIO). */
+int getentropy(void *buf, size_t n);
+
 /* This process's number; meaningful to whoever holds a job that contains it. */
 pid_t getpid(void);
 unsigned sleep(unsigned seconds);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <rugo/blk.h>
+#include <rugo/clock.h>
 #include <rugo/ipc.h>
 #include <rugo/proto_svcman.h>
 #include <rugo/shm.h>
@@ -70,7 +71,7 @@ static int64_t need(int64_t value, const char *what)
 
 uint64_t p_now(void)
 {
-    return (uint64_t)sys_time_now(CLOCK_MONOTONIC);
+    return (uint64_t)clock_read(CLOCK_MONOTONIC);
 }
 
 uint64_t p_now_syscall(void)

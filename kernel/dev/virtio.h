@@ -12,9 +12,11 @@
 #define VIRTIO_PCI_VENDOR           0x1af4
 #define VIRTIO_PCI_MODERN(type)     (0x1040 + (type))
 #define VIRTIO_PCI_TRANSITIONAL_BLK 0x1001
+#define VIRTIO_PCI_TRANSITIONAL_RNG 0x1005
 
 enum virtio_type {
     VIRTIO_TYPE_BLK = 2,
+    VIRTIO_TYPE_RNG = 4,
 };
 
 #define VIRTIO_F_VERSION_1 (1ull << 32)

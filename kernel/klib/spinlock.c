@@ -13,6 +13,7 @@ static const char *const names[RANK_COUNT] = {
     [RANK_HEAP] = "heap",         [RANK_FRAME] = "frame",
     [RANK_LOG] = "log",           [RANK_FRAME_CACHE] = "frame-cache",
     [RANK_SERIAL] = "serial",     [RANK_TRACE] = "trace",
+    [RANK_RANDOM] = "random",
 };
 
 const char *lock_rank_name(unsigned rank)

@@ -36,6 +36,7 @@ enum lock_rank {
     RANK_FRAME,    /* page frames that all share */
     RANK_LOG,      /* system log */
     RANK_SERIAL,   /* serial port registers */
+    RANK_RANDOM,   /* the pool of random numbers: under any other */
     RANK_COUNT
 };
 _Static_assert(RANK_COUNT <= LOCK_RANKS, "struct cpu");

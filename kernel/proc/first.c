@@ -5,8 +5,10 @@
  */
 #include "klib/printf.h"
 #include "klib/string.h"
+#include "mm/clock_page.h"
 #include "mm/heap.h"
 #include "proc/upcall.h"
+#include "x86/random.h"
 
 #define STACK_TOP   0x7ffffffe0000ull
 #define STACK_SIZE  (1ull << 20)
@@ -128,9 +130,13 @@ static uintptr_t build_stack(struct process *p, const char *path, const struct s
                              .fixed = true };
     uintptr_t at;
     must(vm_map(p->aspace, &a, &at), path, "no stack");
-    uintptr_t strings = STACK_TOP - 64, handles = strings - align_up(n * sizeof *table, 16);
+    uintptr_t strings = STACK_TOP - 64, entropy = strings - 16;
+    uintptr_t handles = entropy - align_up(n * sizeof *table, 16), clock;
     char name[64] = { 0 };
+    uint64_t random[2] = { random_u64(), random_u64() };
     str_copy(name, path, sizeof name);
+    must(clock_page_map(p->aspace, STACK_TOP, &clock), path, "no memory");
+    must(vm_write_foreign(p->aspace, entropy, random, sizeof random, false), path, "no memory");
     must(vm_write_foreign(p->aspace, strings, name, sizeof name, false), path, "no memory");
     must(vm_write_foreign(p->aspace, handles, table, n * sizeof *table, false), path, "no memory");
     const uint64_t words[] = { 1,
@@ -141,6 +147,10 @@ static uintptr_t build_stack(struct process *p, const char *path, const struct s
                                PAGE_SIZE,               /* AT_PAGESZ */
                                31,
                                strings,                /* AT_EXECFN */
+                               25,
+                               entropy,                /* AT_RANDOM */
+                               AT_RUGO_CLOCK,
+                               clock,
                                AT_MINSIGSTKSZ,
                                upcall_frame_max(),
                                AT_RUGO_CPUS,

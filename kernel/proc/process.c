@@ -1,6 +1,7 @@
 /* Processes (process.h). */
 #include "klib/printf.h"
 #include "klib/string.h"
+#include "mm/clock_page.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "proc/fail.h"
@@ -241,6 +242,7 @@ void process_init(void)
 {
     job_init();
     fail_init();
+    clock_page_init();
     thread_set_kill_handler(process_thread_exit);
 }
 

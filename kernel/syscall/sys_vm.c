@@ -1,4 +1,5 @@
 /* System calls on memory: address spaces and memory objects. */
+#include "mm/clock_page.h"
 #include "mm/heap.h"
 #include "proc/process.h"
 #include <syscall_table.h>
@@ -111,6 +112,18 @@ int64_t sys_shm_size(handle_t shm)
     int64_t size = (int64_t)shm_size_of(CONTAINER(o, struct shm, obj));
     object_put(o);
     return size;
+}
+
+int64_t sys_clock_map(handle_t proc, uintptr_t addr)
+{
+    struct process *p;
+    uintptr_t at;
+    status_t st = get_target(proc, &p);
+    if (st != OK)
+        return st;
+    st = clock_page_map(p->aspace, addr, &at);
+    put_target(p);
+    return st != OK ? st : (int64_t)at;
 }
 
 int64_t sys_process_write(handle_t proc, uintptr_t addr, struct user_in buf, size_t len)

@@ -9,9 +9,18 @@
 #define PIT_GATE      0x61
 #define MEASURE_TICKS 1200u /* of the PIT: about 1 ms */
 
+#define NS_SHIFT 32u
+
 static uint64_t tsc_base;  /* [I] TSC at clock_init */
 static uint64_t ns_mult;   /* [I] nanoseconds per TSC tick, 32.32 fixed point */
 static int64_t wall_base;  /* [I] wall clock at clock_init, ns */
+
+/* Programs map this page: nothing else may lie in it. */
+static union {
+    struct clock_page
+        page; /* written by the boot CPU, and by who finds that a TSC can't be trusted */
+    uint8_t whole[PAGE_SIZE];
+} ALIGNED(PAGE_SIZE) shared;
 
 static uint16_t pit_read(void)
 {
@@ -52,7 +61,7 @@ static void measure(void)
     uint64_t ticks = (uint16_t)(first - last);
     uint64_t tsc_hz = tsc * PIT_HZ / ticks;
     lapic_timer_set_frequency((uint64_t)lapic * PIT_HZ / ticks);
-    ns_mult = (uint64_t)(((__uint128_t)1000000000 << 32) / tsc_hz);
+    ns_mult = (uint64_t)(((__uint128_t)1000000000 << NS_SHIFT) / tsc_hz);
 }
 
 static unsigned cmos(unsigned reg)
@@ -106,7 +115,27 @@ void clock_init(int64_t boot_time)
 {
     wall_base = (boot_time ? boot_time : rtc_seconds()) * 1000000000;
     measure();
-    tsc_base = rdtsc();
+    tsc_base = rdtsc() - ((1ull << NS_SHIFT) / ns_mult + 1); /* the first time told is not 0 */
+    shared.page.tsc_base = tsc_base;
+    shared.page.mult = ns_mult;
+    shared.page.shift = NS_SHIFT;
+    shared.page.wall_offset = wall_base;
+    clock_page_set_mode(CLOCK_MODE_TSC);
+}
+
+const struct clock_page *clock_page(void)
+{
+    return &shared.page;
+}
+
+/* Its readers have copied nothing, or will look again. Two writers at once both write the same. */
+void clock_page_set_mode(uint32_t mode)
+{
+    struct clock_page *p = &shared.page;
+    __atomic_fetch_or(&p->seq, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->mode, mode, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->seq, (__atomic_load_n(&p->seq, __ATOMIC_RELAXED) | 1) + 1,
+                     __ATOMIC_SEQ_CST);
 }
 
 /* ---- several CPUs ---- */
@@ -160,6 +189,7 @@ bool clock_tsc_usable(void)
 void clock_distrust_tsc(void)
 {
     __atomic_store_n(&tsc.distrust, true, __ATOMIC_RELEASE);
+    clock_page_set_mode(CLOCK_MODE_SYSCALL);
 }
 
 /* The time, but no earlier than any that was given out before. */
@@ -176,7 +206,7 @@ static uint64_t common(uint64_t now)
 
 uint64_t clock_ns(void)
 {
-    uint64_t now = (uint64_t)(((__uint128_t)(rdtsc() - tsc_base) * ns_mult) >> 32);
+    uint64_t now = (uint64_t)(((__uint128_t)(rdtsc() - tsc_base) * ns_mult) >> NS_SHIFT);
     return UNLIKELY(tsc.distrust) ? common(now) : now;
 }
 

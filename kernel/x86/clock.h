@@ -16,7 +16,11 @@ void clock_check_secondary(void);
 bool clock_tsc_usable(void);
 /* Don't rely on the TSCs to agree (a test's or a user's wish). */
 void clock_distrust_tsc(void);
-/* Nanoseconds since clock_init; never steps back, whichever CPU asks. */
+/* The page that programs read the clocks from (struct clock_page); a whole page of its own. */
+const struct clock_page *clock_page(void);
+/* Tell programs how to read the clocks: CLOCK_MODE_TSC or CLOCK_MODE_SYSCALL. */
+void clock_page_set_mode(uint32_t mode);
+/* Nanoseconds since clock_init; never 0, never steps back, whichever CPU asks. */
 uint64_t clock_ns(void);
 /* Nanoseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ns(void);

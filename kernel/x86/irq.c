@@ -2,6 +2,7 @@
 #include "x86/irq.h"
 #include "klib/printf.h"
 #include "x86/apic.h"
+#include "x86/random.h"
 #include "x86/trapframe.h"
 
 static struct {
@@ -33,6 +34,7 @@ void irq_free(unsigned vector)
 
 void irq_dispatch(unsigned vector)
 {
+    random_stir();
     if (table[vector].handler) {
         table[vector].handler(table[vector].arg);
     } else if (vector != VEC_SPURIOUS && !table[vector].told) {
