@@ -20,8 +20,8 @@ from pathlib import Path
 import bench
 
 # Rounds of one batch in bench_core.c.
-ROUNDS = {"syscall": 100000, "handle": 100000, "yield": 40000, "thread": 500, "call": 200, "call_handle": 200, "call_bulk": 4096, "fault": 4096,
-          "map": 10000, "spawn_mapped": 20, "spawn": 20, "spawn_hello": 20}
+ROUNDS = {"syscall": 100000, "handle": 100000, "futex": 5000, "yield": 40000, "thread": 500, "call": 200,
+          "call_handle": 200, "call_bulk": 4096, "fault": 4096, "map": 10000, "spawn_mapped": 20, "spawn": 20, "spawn_hello": 20}
 
 
 class Symbols:
