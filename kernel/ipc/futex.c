@@ -15,7 +15,7 @@ struct futex_key {
 struct futex_waiter {
     struct futex_key key;
     struct list node; /* [b] bucket->waiters; empty: woken */
-    struct wait_queue queue; /* [b] the thread itself */
+    struct thread *thread; /* [I] */
     uint64_t number; /* [I] rises in the order of arrival */
 };
 
@@ -33,35 +33,37 @@ static bool same_key(const struct futex_key *a, const struct futex_key *b)
     return a->at == b->at && a->space == b->space;
 }
 
-/* The bucket of a key, locked. */
-static struct bucket *lock_bucket(const struct futex_key *k)
+static inline struct bucket *bucket_of(const struct futex_key *k)
 {
     uint64_t h = ((uintptr_t)k->space ^ (k->at >> 2)) * 0x9e3779b97f4a7c15ull;
-    struct bucket *b = &buckets[h >> (64 - BUCKET_BITS)];
+    return &buckets[h >> (64 - BUCKET_BITS)];
+}
+
+static inline void lock_bucket(struct bucket *b)
+{
     spin_lock(&b->lock);
     if (UNLIKELY(!b->waiters.next))
         list_init(&b->waiters);
-    return b;
 }
 
 /* The name of the word at va. *shm gets a reference on the object it is named by, or NULL. */
-static status_t make_key(uintptr_t va, bool shared, struct futex_key *k, struct shm **shm)
+static inline status_t make_key(uintptr_t va, bool shared, struct futex_key *k, struct shm **shm)
 {
-    struct aspace *as = aspace_current();
     *shm = NULL;
-    if (va & 3)
+    if (UNLIKELY(va & 3))
         return -EINVAL;
-    if (!user_range_ok(va, sizeof(uint32_t)))
+    if (UNLIKELY(!user_range_ok(va, sizeof(uint32_t))))
         return -EFAULT;
-    *k = (struct futex_key){ as, va };
-    if (shared && (*shm = vm_object_at(as, va, &k->at)))
+    k->space = current_thread()->aspace;
+    k->at = va;
+    if (UNLIKELY(shared) && (*shm = vm_object_at(current_thread()->aspace, va, &k->at)))
         k->space = *shm;
     return OK;
 }
 
-static void key_put(struct shm *shm)
+static inline void key_put(struct shm *shm)
 {
-    if (shm)
+    if (UNLIKELY(shm != NULL))
         object_put(&shm->obj);
 }
 
@@ -72,17 +74,19 @@ static void key_put(struct shm *shm)
 static status_t compare_and_sleep(const struct futex_key *k, uintptr_t va, uint32_t val,
                                   uint64_t deadline)
 {
-    struct futex_waiter w = { .key = *k };
+    struct futex_waiter w;
     uint32_t now;
-    struct bucket *b = lock_bucket(k);
+    struct bucket *b = bucket_of(k);
+    lock_bucket(b);
     status_t st = user_peek32(&now, (struct user_in){ va });
     if (st == OK && now != val)
         st = -EAGAIN;
     if (st == OK) {
-        wait_queue_init(&w.queue);
+        w.key = *k;
+        w.thread = current_thread();
         w.number = b->arrivals++;
         list_add_tail(&b->waiters, &w.node);
-        st = wait_sleep(&w.queue, &b->lock, deadline);
+        st = wait_sleep_alone(&b->lock, deadline);
         list_del(&w.node);
     }
     spin_unlock(&b->lock);
@@ -116,7 +120,7 @@ static uint32_t wake_some(struct bucket *b, const struct futex_key *k, uint32_t 
     *more = false;
     LIST_FOR (node, &b->waiters) {
         struct futex_waiter *w = LIST_ENTRY(node, struct futex_waiter, node);
-        if (w->number >= end)
+        if (UNLIKELY(w->number >= end))
             break;
         if (!same_key(&w->key, k))
             continue;
@@ -125,8 +129,45 @@ static uint32_t wake_some(struct bucket *b, const struct futex_key *k, uint32_t 
             break;
         }
         list_del(&w->node);
-        woken += wait_wake_one(&w->queue, OK) != NULL;
+        woken += thread_wake(w->thread, OK);
     }
+    return woken;
+}
+
+/* Wake many in steps; who comes while the bucket is unlocked in between need not be woken. */
+static __attribute__((noinline)) uint32_t wake_many(struct bucket *b, const struct futex_key *k,
+                                                    uint32_t n)
+{
+    uint32_t woken = 0;
+    bool more;
+    lock_bucket(b);
+    uint64_t end = b->arrivals;
+    for (;;) {
+        woken += wake_some(b, k, n - woken, end, &more);
+        if (!more || woken == n)
+            break;
+        spin_unlock(&b->lock);
+        spin_lock(&b->lock);
+    }
+    spin_unlock(&b->lock);
+    return woken;
+}
+
+/* Wake the first that still sleeps. */
+static inline uint32_t wake_one(struct bucket *b, const struct futex_key *k)
+{
+    bool woken = false;
+    lock_bucket(b);
+    LIST_FOR (node, &b->waiters) {
+        struct futex_waiter *w = LIST_ENTRY(node, struct futex_waiter, node);
+        if (!same_key(&w->key, k))
+            continue;
+        list_del(&w->node);
+        woken = thread_wake(w->thread, OK);
+        if (LIKELY(woken))
+            break;
+    }
+    spin_unlock(&b->lock);
     return woken;
 }
 
@@ -134,22 +175,11 @@ int64_t futex_wake(uintptr_t va, uint32_t n, bool shared)
 {
     struct futex_key k;
     struct shm *shm;
-    uint32_t woken = 0;
-    bool more;
     status_t st = make_key(va, shared, &k, &shm);
     if (st != OK)
         return st;
-    struct bucket *b = lock_bucket(&k);
-    uint64_t end =
-        b->arrivals; /* who comes while the bucket is unlocked in between need not be woken */
-    for (;;) {
-        woken += wake_some(b, &k, n - woken, end, &more);
-        if (!more || woken == n)
-            break;
-        spin_unlock(&b->lock);
-        spin_lock(&b->lock);
-    }
-    spin_unlock(&b->lock);
+    struct bucket *b = bucket_of(&k);
+    uint32_t woken = LIKELY(n == 1) ? wake_one(b, &k) : wake_many(b, &k, n);
     key_put(shm);
     return woken;
 }

@@ -138,6 +138,14 @@ static void refresh(struct thread *t)
     set_level(t);
 }
 
+/* Somebody waits now: what runs has the rest of its slice. */
+static void time_slice(struct cpu *self)
+{
+    self->slice_end = self->current->started + SLICE_NS;
+    if (self->slice_end < self->timer_programmed)
+        timer_program(self, self->slice_end, clock_ns());
+}
+
 void ready_enqueue(struct thread *t, bool next)
 {
     struct cpu *self = this_cpu();
@@ -156,8 +164,7 @@ void ready_enqueue(struct thread *t, bool next)
     } else if (preempt) {
         thread_want_resched();
     } else if (time) {
-        uint64_t now = clock_ns();
-        timer_slice(self, now + SLICE_NS, now);
+        time_slice(self);
     }
 }
 
@@ -172,8 +179,7 @@ void resched_interrupt(void *arg)
     if (preempt || !may_run_on(self->current, self)) {
         thread_want_resched();
     } else if (others) {
-        uint64_t now = clock_ns();
-        timer_slice(self, now + SLICE_NS, now);
+        time_slice(self);
     }
 }
 

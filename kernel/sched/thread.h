@@ -205,6 +205,8 @@ int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) M
 /* The same, but -EINTR comes only for work of the kinds `heed` (WORK_ bits), 0: for none. */
 int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
                        uint32_t heed);
+/* The same in no queue: who wakes it knows the thread, and finds it by what lock guards. */
+int wait_sleep_alone(struct spinlock *lock, uint64_t deadline) MUST_CHECK;
 /*
  * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.
  * The caller holds a reference or a lock that keeps t alive (being in a queue counts).

@@ -15,6 +15,16 @@ void sleep_timed(struct thread *t)
         timer_arm(&t->wait_timer, t->wait_deadline);
 }
 
+/* Run others, without the lock. Interrupts stay off: no preemption between becoming a sleeper and the switch. */
+static inline void switch_away(struct spinlock *lock)
+{
+    uint64_t flags = lock->flags;
+    spin_release(lock);
+    schedule();
+    spin_acquire(lock);
+    lock->flags = flags;
+}
+
 int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline)
 {
     return wait_sleep_heeding(q, lock, deadline, WORK_KILL | WORK_UPCALL);
@@ -32,14 +42,19 @@ int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t dea
         list_del(&t->wait_node);
         return -EINTR;
     }
-    uint64_t lock_flags = lock->flags;
-    lock->flags =
-        0; /* interrupts stay off: no preemption between becoming a sleeper and the switch */
-    spin_unlock(lock);
-    schedule();
-    irq_restore(lock_flags);
-    spin_lock(lock);
+    switch_away(lock);
     list_del(&t->wait_node);
+    return t->wait_result;
+}
+
+int wait_sleep_alone(struct spinlock *lock, uint64_t deadline)
+{
+    struct thread *t = current_thread();
+    if (deadline != WAIT_FOREVER && deadline <= clock_ns())
+        return -ETIMEDOUT;
+    if (!go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL))
+        return -EINTR;
+    switch_away(lock);
     return t->wait_result;
 }
 
