@@ -185,8 +185,11 @@ void resched_interrupt(void *arg)
 
 /* ---- choosing ---- */
 
-/* A ready thread of another CPU that may run here, or NULL. No queue is locked. */
-static struct thread *steal(const struct cpu *self)
+/*
+ * A ready thread of another CPU that may run here, or NULL. *soon: there is one, whose registers are still being saved.
+ * No queue is locked.
+ */
+static struct thread *steal(const struct cpu *self, bool *soon)
 {
     uint32_t n = __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE);
     for (uint32_t i = 1; i < n; i++) {
@@ -199,8 +202,12 @@ static struct thread *steal(const struct cpu *self)
             levels &= ~(1u << level);
             LIST_FOR (node, &rq->queue[level]) {
                 struct thread *t = LIST_ENTRY(node, struct thread, ready_node);
-                if (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE) || !may_run_on(t, self))
+                if (!may_run_on(t, self))
                     continue;
+                if (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+                    *soon = true;
+                    continue;
+                }
                 take(rq, t);
                 t->cpu = self->id;
                 spin_release(&rq->lock);
@@ -228,10 +235,13 @@ static __attribute__((noinline)) void call_for_help(const struct cpu *self, uint
 static __attribute__((noinline)) struct thread *choose_elsewhere(struct cpu *self)
 {
     struct thread *t = NULL;
+    bool soon = false;
     if (cpu_count > 1) {
         __atomic_fetch_or(&idle_cpus, 1u << self->id, __ATOMIC_SEQ_CST);
-        t = steal(self);
+        t = steal(self, &soon);
     }
+    if (soon && !t) /* look again: nobody calls us when they are */
+        __atomic_fetch_or(&self->idle->work, WORK_RESCHED, __ATOMIC_RELAXED);
     if (!t)
         return self->idle;
     CPU_COUNT(steals);

@@ -252,13 +252,16 @@ static void panic_with_the_others(void *arg)
 /* All CPUs panic at the same time: one is heard. */
 static void test_panic_all(void)
 {
+    struct thread *t[MAX_CPUS];
     for (uint32_t i = 0; i < cpu_count; i++) {
-        struct thread *t =
-            thread_create_kernel("panic", panic_with_the_others, (void *)(uintptr_t)(0x100 + i));
-        if (!t || !thread_set_affinity(t, 1u << i))
+        t[i] = thread_create_kernel("panic", panic_with_the_others, (void *)(uintptr_t)(0x100 + i));
+        if (!t[i] || !thread_set_affinity(t[i], 1u << i))
             end(false);
-        thread_start(t);
     }
+    uint64_t flags = irq_save(); /* the first must not take this CPU before the last is there */
+    for (uint32_t i = 0; i < cpu_count; i++)
+        thread_start(t[i]);
+    irq_restore(flags);
     thread_sleep(10000000000ull);
     end(true); /* nobody panicked: the test expects failure */
 }
