@@ -362,7 +362,7 @@ test:
 # tests/host/test_NAME.c is a program that exits 0 when all is well; tests/host/fuzz_NAME.c is a libFuzzer
 # target. Each names the project files that it is linked with on one line of its opening comment:
 #     SOURCES: services/fsd/fs.c lib/path.c          FLAGS: -Ilib   (optional)
-HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(sort $(wildcard tests/host/test_*.c)))
+HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(sort $(wildcard tests/host/test_*.c tests/host/explore_*.c)))
 FUZZERS    := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(sort $(wildcard tests/host/fuzz_*.c)))
 sources_of  = $(shell sed -n 's/^.*SOURCES: *//p' $(1) | sed 's/FLAGS:.*//;s,\*/.*,,')
 flags_of    = $(shell sed -n 's/^.*FLAGS: *//p' $(1) | sed 's,\*/.*,,')
@@ -383,8 +383,35 @@ $(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/kept/host | $(ABI_STAMP)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_FLAGS) -fsanitize=fuzzer $(call flags_of,$<) $< $(call sources_of,$<) -o $@
 
+# tests/host/explore_NAME.c: state machines of the kernel under the explorer (tests/host/explore.h). make PLANTED=dir
+# dir/explore_NAME makes one in which files of dir, called as in the tree, stand for those of the tree.
+EXPLORE_FLAGS := $(HOST_FLAGS) -include tests/host/kernel/atomic.h -DDEBUG -Itests/host/kernel -Ikernel -I$(BUILD)/gen/kernel
+EXPLORE_BASE  := tests/host/explore.c kernel/klib/tree.c kernel/object/object.c kernel/object/account.c \
+                 kernel/proc/handle.c kernel/sched/wait.c
+EXPLORE_OBJ   := $(EXPLORE_BASE:%=$(BUILD)/host/explore/%.o)
+# (What stands for a file of the archive comes before it.)
+explored_of    = $(foreach s,$(call sources_of,$(1)),$(firstword $(wildcard $(PLANTED)/$(s)) $(s))) \
+                 $(wildcard $(EXPLORE_BASE:%=$(PLANTED)/%)) $(BUILD)/host/explore.a
+
+$(BUILD)/host/explore/%.o: % $(BUILD)/kept/host | $(ABI_STAMP)
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EXPLORE_FLAGS) -c $< -o $@
+$(BUILD)/host/explore.a: $(EXPLORE_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(EXPLORE_OBJ)
+
+$(BUILD)/host/explore_%: tests/host/explore_%.c $(BUILD)/host/explore.a $(BUILD)/kept/host | $(ABI_STAMP)
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EXPLORE_FLAGS) $< $(call explored_of,$<) -o $@
+ifdef PLANTED
+$(PLANTED)/explore_%: tests/host/explore_%.c $(BUILD)/host/explore.a FORCE | $(ABI_STAMP)
+	$(Q)$(CC) $(EXPLORE_FLAGS) $< $(call explored_of,$<) -o $@
+endif
+
 # (Read only when asked for: it costs a process per file.)
 ifneq ($(filter host-tests fuzzers $(BUILD)/host/%,$(GOALS)),)
+$(EXPLORE_OBJ): $(wildcard tests/host/*.h) $(call below,kernel tests/host/kernel,*.h)
 $(HOST_TESTS) $(FUZZERS): $(call sources_of,$(wildcard tests/host/*.c)) $(wildcard tests/host/*.h) \
                           $(call below,services,*.h) $(call below,lib,*.h) $(call below,apps,*.h)
 endif

@@ -47,7 +47,7 @@ def pytest_sessionstart(session):
     os.environ["RUGO_TEST_RUN"] = secrets.token_hex(8)
     os.environ["RUGO_TEST_SECRET"] = secrets.token_hex(8)
     try:
-        make("-j2", "all", "coverage-kernel" if COVERAGE else "checked-kernel")
+        make("-j2", "all", "coverage-kernel" if COVERAGE else "checked-kernel", BUILD / "host/explore.a")
         make("initrd", f"SECRET={os.environ['RUGO_TEST_SECRET']}")
     except AssertionError as why:
         pytest.exit(str(why), returncode=1)

@@ -1,0 +1,80 @@
+"""State machines of the kernel under the explorer (explore.h), and bugs planted in them, each of which it finds."""
+
+import subprocess
+
+import pytest
+
+from rugo.machine import BUILD, ROOT, make
+
+MACHINES = sorted(path.stem.removeprefix("explore_") for path in (ROOT / "tests/host").glob("explore_*.c"))
+
+# machine: [(file, what stands there, what shall stand there)]: a race each, of the kind that comes by itself.
+PLANTS = {
+    "handle: a reference taken too late": ("handle", "kernel/proc/handle.c", """\
+        object_get(e->obj);
+        if (counted)
+            object_handle_added(e->obj);
+    }
+    spin_unlock(&t->lock);
+""", """\
+    }
+    spin_unlock(&t->lock);
+    if (st == OK)
+        object_get(g->obj);
+    if (st == OK && counted)
+        object_handle_added(g->obj);
+"""),
+    "handle: numbers are not told apart": ("handle", "kernel/proc/handle.c", "        e->generation++;\n", ""),
+    "handle: a link that two take off": ("handle", "kernel/proc/handle.c", "            *at = l->next;\n            found = true;\n",
+                                         "            found = true;\n"),
+    "futex: the word is looked at too early": ("futex", "kernel/ipc/futex.c", """\
+    struct bucket *b = lock_bucket(k);
+    status_t st = user_peek32(&now, (struct user_in){ va });
+""", """\
+    status_t st = user_peek32(&now, (struct user_in){ va });
+    struct bucket *b = lock_bucket(k);
+"""),
+    "futex: who timed out counts as woken": ("futex", "kernel/ipc/futex.c", "woken += wait_wake_one(&w->queue, OK) != NULL;",
+                                             "(void)wait_wake_one(&w->queue, OK), woken++;"),
+    "wait: a kill is looked for too early": ("futex", "kernel/sched/wait.c", "    list_add_tail(&q->threads, &t->wait_node);\n",
+                                                "    heed &= ~__atomic_load_n(&t->work, __ATOMIC_ACQUIRE);\n"
+                                                "    list_add_tail(&q->threads, &t->wait_node);\n"),
+    "port: an event without its lock": ("port", "kernel/ipc/port.c", """\
+    spin_lock(&r->port->lock);
+    make_ready(r->port, &r->ready, events);
+    spin_unlock(&r->port->lock);
+""", """\
+    r->ready.events |= events;
+    bool first = list_empty(&r->ready.node);
+    spin_lock(&r->port->lock);
+    if (first)
+        list_add_tail(&r->port->ready, &r->ready.node);
+    spin_unlock(&r->port->lock);
+"""),
+    "port: found but not held": ("port", "kernel/ipc/port.c", "        __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);\n",
+                                 "        (void)r;\n"),
+    "port: the closing wakes nobody": ("port", "kernel/ipc/port.c", "    wait_wake_all(&p->waiters, -EBADF);\n", ""),
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_machine(machine, rounds):
+    make(BUILD / "host" / f"explore_{machine}")
+    options = {"switches": rounds(2, 3), "limit": rounds(20_000, 3_000_000), "random": rounds(2_000, 300_000)}
+    done = subprocess.run([BUILD / "host" / f"explore_{machine}", *(word for key, value in options.items() for word in
+                                                                    (f"--{key}", str(value)))],
+                          capture_output=True, text=True, timeout=rounds(120, 7200))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_planted_bug_is_found(tmp_path, plant):
+    machine, file, old, new = PLANTS[plant]
+    text = (ROOT / file).read_text()
+    assert text.count(old) == 1, f"{file} has changed: the bug must be planted in another way"
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(text.replace(old, new))
+    make(f"PLANTED={tmp_path}", tmp_path / f"explore_{machine}")
+    done = subprocess.run([tmp_path / f"explore_{machine}"], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0, f"nobody noticed:\n{done.stdout}"
+    assert "explore:" in done.stderr or "AddressSanitizer" in done.stderr, done.stderr
