@@ -50,8 +50,10 @@ int64_t sys_thread_create(uintptr_t entry, uintptr_t stack, uint64_t arg, uintpt
                           uint64_t mask, uint32_t flags)
 {
     struct process *p = process_current();
-    if (flags || !start_ok(entry, stack, tls))
+    if (flags & ~THREAD_INHERIT || !start_ok(entry, stack, tls))
         return -EINVAL;
+    if (flags & THREAD_INHERIT)
+        mask |= current_thread()->upcalls.mask;
     struct user_start start = {
         .entry = entry, .stack = stack, .tls = tls, .arg = arg, .mask = upcall_maskable(mask)
     };

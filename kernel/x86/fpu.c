@@ -25,7 +25,11 @@ void fpu_reset(void *area)
 {
     const uint16_t fcw = FCW_DEFAULT;
     const uint32_t mxcsr = MXCSR_DEFAULT;
-    memset(area, 0, fpu_size());
+    /* XRSTOR sets what XSTATE_BV does not name to its first state, whatever lies in the area. */
+    if (cpu_features.xsave)
+        memset((char *)area + AT_HEADER, 0, HEADER_WORDS * sizeof(uint64_t));
+    else
+        memset(area, 0, fpu_size());
     memcpy((char *)area + AT_FCW, &fcw, sizeof fcw);
     /* With XSTATE_BV 0 XRSTOR takes it from here all the same. */
     memcpy((char *)area + AT_MXCSR, &mxcsr, sizeof mxcsr);

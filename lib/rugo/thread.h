@@ -7,7 +7,7 @@
 #include <rugo/abi.h>
 
 struct thread {
-    handle_t handle;
+    uint64_t id; /* the kernel's number, for thread_upcall */
     void *stack; /* the mapping: guard page, stack, thread's own block */
     size_t stack_size;
     int (*fn)(void *);

@@ -198,8 +198,9 @@ static void exit_word(void)
     }
     EXPECT(0x05060708, alive[1]);
     (void)sys_vm_unmap(HANDLE_SELF, (uintptr_t)t.stack, t.stack_size);
-    EXPECT(0, handle_wait(t.handle, EV_EXITED, 20000 * MS));
-    EXPECT(0, sys_handle_close(t.handle));
+    while (sys_thread_upcall(t.id, 0) == 0)
+        NEED(sys_thread_sleep(MS));
+    EXPECT(-ESRCH, sys_thread_upcall(t.id, 0));
 }
 
 /* ---- between processes ------------------------------------------------------------------------------------- */
