@@ -25,11 +25,14 @@ struct ipc_msg *ipc_buffer(void)
 
 int port_next(handle_t port, struct port_event *event, int64_t timeout)
 {
-    int64_t n;
+    int64_t end = timeout > 0 ? sys_time_now(CLOCK_MONOTONIC) + timeout : 0, n;
 
-    do
-        n = sys_port_wait(port, event, 1, timeout);
-    while (n == -EINTR);
+    while ((n = sys_port_wait(port, event, 1, timeout)) == -EINTR) {
+        if (timeout > 0) {
+            timeout = end - sys_time_now(CLOCK_MONOTONIC);
+            timeout = timeout < 0 ? 0 : timeout;
+        }
+    }
     return n > 0 ? 0 : n == 0 ? -ETIMEDOUT : (int)n;
 }
 

@@ -211,18 +211,25 @@ static uint64_t *add_aux(uint64_t *words, uint64_t type, uint64_t value)
     return words;
 }
 
+/* What AT_EXECFN says, or NULL. */
+static const char *program_path(const struct spawn_args *a)
+{
+    return a->path != NULL ? a->path : a->argv[0];
+}
+
 /* argc, argv, envp and auxv into words; what they point to onto the frame. */
 static uint64_t *make_words(struct frame *f, char *const *argv, char *const *envp, uint64_t *words)
 {
     const struct child *c = f->c;
     const struct elf_image *im = &c->image;
+    const char *path = program_path(c->a);
     char entropy[16];
     uint64_t name, random, table;
 
     random_bytes(entropy, sizeof entropy);
     random = push(f, entropy, sizeof entropy);
     table = push(f, c->table, c->a->nhandles * sizeof c->table[0]);
-    name = argv[0] != NULL ? push(f, argv[0], strlen(argv[0]) + 1) : 0;
+    name = path != NULL ? push(f, path, strlen(path) + 1) : 0;
     *words++ = count(argv);
     words = push_list(f, argv, words);
     words = push_list(f, envp, words);
@@ -247,7 +254,8 @@ static int make_frame(struct child *c)
 {
     char *const *argv = c->a->argv, *const *envp = c->a->envp != NULL ? c->a->envp : environ;
     size_t nwords = 3 + count(argv) + count(envp) + 2 * AUXV_MAX;
-    size_t text = bytes(argv) + bytes(envp) + (argv[0] != NULL ? strlen(argv[0]) + 1 : 0);
+    const char *path = program_path(c->a);
+    size_t text = bytes(argv) + bytes(envp) + (path != NULL ? strlen(path) + 1 : 0);
     struct frame f = { NULL, text + sizeof c->table + nwords * sizeof(uint64_t) + 128, 0, c };
     uint64_t *words, *end;
     int st = -ENOMEM;

@@ -70,7 +70,7 @@ static int check_file(struct spawn_args *a, const char *path)
 
 static int spawn_file(struct spawn_args *a, const char *path, handle_t *proc)
 {
-    const char *name = a->name;
+    const char *name = a->name, *where = a->path;
     void *image;
     size_t size;
     int st = check_file(a, path);
@@ -82,8 +82,11 @@ static int spawn_file(struct spawn_args *a, const char *path, handle_t *proc)
         return st;
     if (name == NULL)
         a->name = path;
+    if (where == NULL)
+        a->path = path;
     st = spawn_image(a, image, size, proc);
     a->name = name;
+    a->path = where;
     file_unload(image, size);
     return st;
 }

@@ -120,13 +120,14 @@ static void user_fault(struct trap_frame *f, uintptr_t address, status_t why)
     struct process *p = current_thread()->process;
     struct upcall_info info = describe(f, address, why);
     irq_enable();
-    bool told = upcall_fault(f, &info);
+    status_t st = upcall_fault(f, &info);
     irq_disable();
-    if (told)
+    if (st == OK)
         return;
     if (!thread_killed(current_thread())) {
-        kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name,
-                name, address, f->rip, why == -ENOMEM ? " (out of memory)" : "");
+        kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s%s\n", p->pid, p->name,
+                name, address, f->rip, why == -ENOMEM ? " (out of memory)" : "",
+                st == -EFAULT ? " (no room on its upcall stack)" : "");
         crash_report(f, address, name, info.number);
     }
     process_kill(p, info.number);

@@ -351,23 +351,19 @@ static bool can_handle(const struct thread *t, uint32_t number)
            action_of(t->process, number) == UPCALL_HANDLE;
 }
 
-static void end_named(const struct trap_frame *f, const struct upcall_info *info)
+/* What was sent has no room on the upcall stack: the process ends by it. */
+static void end_named(const struct trap_frame *f, uint32_t number)
 {
     struct process *p = process_current();
-    kprintf("USER: killed pid=%lu name=%s cause=upcall number=%u addr=0x%lx rip=0x%lx rsp=0x%lx "
-            "(no room for its frame)\n",
-            p->pid, p->name, info->number, info->addr, f->rip, f->rsp);
-    process_kill(p, info->number);
+    kprintf("USER: killed pid=%lu name=%s cause=upcall number=%u rip=0x%lx rsp=0x%lx"
+            " (no room on its upcall stack)\n",
+            p->pid, p->name, number, f->rip, f->rsp);
+    process_kill(p, number);
 }
 
-bool upcall_fault(struct trap_frame *f, const struct upcall_info *info)
+status_t upcall_fault(struct trap_frame *f, const struct upcall_info *info)
 {
-    struct thread *t = current_thread();
-    if (thread_killed(t) || !can_handle(t, info->number))
-        return false;
-    if (enter_handler(f, info) != OK)
-        end_named(f, info);
-    return true;
+    return can_handle(current_thread(), info->number) ? enter_handler(f, info) : -ENOENT;
 }
 
 /* Take the lowest number that waits for t, its own first; 0: none. */
@@ -398,7 +394,7 @@ static void perform(struct trap_frame *f, uint32_t number, int32_t code)
     switch (action_of(process_current(), number)) {
     case UPCALL_HANDLE:
         if (enter_handler(f, &info) != OK)
-            end_named(f, &info);
+            end_named(f, number);
         break;
     case UPCALL_DEFAULT: process_kill(process_current(), number); break;
     default: break;

@@ -20,8 +20,11 @@
 
 /* ---- the way to user mode (entry/); f is the calling thread's state there, interrupts are on ---- */
 
-/* Send the thread to the process's entry because of a fault. False: it can't be told, the process must end. */
-bool upcall_fault(struct trap_frame *f, const struct upcall_info *info);
+/*
+ * Send the thread to the process's entry because of a fault. If it can't be told the process must end: -ENOENT, it does
+ * not handle that; -EFAULT, the frame can't be written.
+ */
+status_t upcall_fault(struct trap_frame *f, const struct upcall_info *info) MUST_CHECK;
 /* Deliver what waits, and go on as upcall_return asked. The thread may have been told to end afterwards. */
 void upcall_work(struct trap_frame *f);
 /* Most bytes that a frame needs on the upcall stack. */

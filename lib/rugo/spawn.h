@@ -20,6 +20,8 @@ struct spawn_args {
     handle_t job;
     /* Process name, cut to NAME_LEN - 1 bytes; NULL: the last component of the path or argv[0]. */
     const char *name;
+    /* Where the program lies, for the child's AT_EXECFN; NULL: argv[0]. spawn_path sets it. */
+    const char *path;
     /* NULL-terminated, argv[0] included. */
     char *const *argv;
     /* NULL-terminated; NULL: this process's environ. */

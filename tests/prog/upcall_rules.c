@@ -6,6 +6,8 @@
 
 #include <rugo/thread.h>
 
+#include "tests/prog/stress.h"
+
 /* ---- what the handler saw, and what it shall do ---- */
 
 static struct {
@@ -204,7 +206,7 @@ static void arguments(void)
     EXPECT(-EBADF, sys_process_upcall(HANDLE_NONE, SIGURG));
     EXPECT(-ENODEV, sys_process_upcall(start_handle(START_JOB), SIGURG));
     EXPECT(-EINVAL, sys_thread_create(0, 0, 0, 0, 0, 0));
-    EXPECT(-EINVAL, sys_thread_create((uintptr_t)upcall_entry, 0, 0, 0, 0, 1));
+    EXPECT(-EINVAL, sys_thread_create((uintptr_t)upcall_entry, 0, 0, 0, 0, 2));
     EXPECT(-EINVAL, sys_thread_create((uintptr_t)upcall_entry, USER_MAX + 1, 0, 0, 0, 0));
     EXPECT(-EINVAL, sys_thread_create((uintptr_t)upcall_entry, 0, 0, USER_MAX, 0, 0));
     EXPECT(-EFAULT, sys_upcall_return(0));
@@ -619,6 +621,33 @@ static void child_kill_thread(void)
     (void)sys_thread_upcall((uint64_t)sys_thread_self(), SIGKILL);
 }
 
+/* A page that its job may not have: the thread hears of it, and can do without. */
+static void child_limited(void)
+{
+    const size_t size = 64 * PAGE_SIZE;
+    handle_t job = start_handle(START_JOB);
+    uintptr_t at = (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, size, VM_READ | VM_WRITE, 0));
+    struct job_info info;
+    unsigned told = 0;
+
+    upcall_prepare();
+    upcall_handle(SIGUSR1);
+    upcall_handle(SIGBUS);
+    EXPECT(0, sys_thread_upcall((uint64_t)sys_thread_self(), SIGUSR1)); /* its stack is there now */
+    EXPECT(0, sys_job_info(job, &info));
+    EXPECT(0, sys_job_limit(job, JOB_MEMORY, info.used[JOB_MEMORY] + 8 * PAGE_SIZE));
+    seen.count = 0;
+    for (uintptr_t page = at; page < at + size; page += PAGE_SIZE) {
+        FAULT("movb $1, (%1)", "r"(page));
+        go_on_at = 0;
+        if (seen.count == 0)
+            continue;
+        expect_seen(1, SIGBUS, 2, page);
+        told++;
+    }
+    exit(told > 10 && told < 64 ? 0 : 2);
+}
+
 static const struct {
     const char *name;
     void (*fn)(void);
@@ -641,6 +670,8 @@ static int child(const char *name)
 {
     if (strcmp(name, "pause") == 0)
         child_pause();
+    if (strcmp(name, "limited") == 0)
+        child_limited();
     for (size_t i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
         if (strcmp(name, children[i].name) == 0)
             children[i].fn();
@@ -653,6 +684,15 @@ static handle_t start_child(const char *name)
     char *argv[] = { "upcall_rules", (char *)name, NULL };
 
     return test_spawn("test/upcall_rules", argv, NULL, 0);
+}
+
+static void limited(void)
+{
+    char *argv[] = { "upcall_rules", "limited", NULL };
+    handle_t job = NEED_HANDLE(sys_job_create(start_handle(START_JOB)));
+
+    EXPECT(0, test_wait(stress_spawn("test/upcall_rules", argv, job, NULL, 0)));
+    NEED(sys_handle_close(job));
 }
 
 static void sent_to_child(uint32_t number, bool dies)
@@ -723,6 +763,7 @@ int main(int argc, char **argv)
     sleepers();
     inheritance();
     ends_of_children();
+    limited();
     test_mark("UPCALL: rules ok");
     return 0;
 }

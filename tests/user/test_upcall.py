@@ -13,6 +13,7 @@ def test_rules(boot, nonce, secret, smp):
     run.ok().line("UPCALL: rules ok", nonce=nonce, secret=secret)
     named = re.findall(r"^USER: killed .*name=upcall_rules cause=(\S+)", run.log, re.M)
     assert {"UD", "PF", "upcall"} <= set(named)
+    assert run.log.count("(no room on its upcall stack)") == 4
 
 
 @pytest.mark.parametrize("cpu", ["max,-avx", "max,-xsave", "qemu64"])
