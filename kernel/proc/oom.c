@@ -29,7 +29,8 @@ static void sleep_a_moment(void)
     struct wait_queue q;
     wait_queue_init(&q);
     spin_lock(&lock);
-    (void)!wait_sleep(&q, &lock, clock_ns() + LOOK_NS);
+    /* An upcall waits: the touch it would interrupt can't be left half done. */
+    (void)!wait_sleep_heeding(&q, &lock, clock_ns() + LOOK_NS, WORK_KILL);
     spin_unlock(&lock);
 }
 
