@@ -165,7 +165,7 @@ static void name_flags(const struct abi_arg *a, uint64_t value, char *text, size
 {
     char rest[24];
 
-    for (int g = 0; g < 2 && a->groups[g] != NULL; g++) {
+    for (int g = 0; g < ABI_GROUPS && a->groups[g] != NULL; g++) {
         for (size_t i = 0; i < a->groups[g]->n; i++) {
             uint64_t bits = (uint64_t)a->groups[g]->values[i].value;
             if (bits == 0 || (bits & (bits - 1)) != 0 || (value & bits) == 0)

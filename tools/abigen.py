@@ -312,8 +312,8 @@ def check_values(call, groups):
         for name in names:
             if name not in groups:
                 raise DefError(call.where, f"{call.name}: unknown group `{name}` of `{arg}`")
-        if len(names) > 2:
-            raise DefError(call.where, f"{call.name}: `{arg}` has more than two groups")
+        if len(names) > 3:  # ABI_GROUPS
+            raise DefError(call.where, f"{call.name}: `{arg}` has more than three groups")
 
 
 def check_syscall_type(call, arg, structs):

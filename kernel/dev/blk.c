@@ -57,8 +57,10 @@ static struct blk_io *take_done(struct blk *b, struct blk_client *c)
 
 static void free_io(struct blk_io *io)
 {
-    if (io->shm)
+    if (io->shm) {
+        shm_unpin(io->shm, io->op == BLK_READ);
         object_put(&io->shm->obj);
+    }
     kfree(io);
 }
 
@@ -315,9 +317,10 @@ static status_t add_data(const struct blk *b, struct blk_io *io, const struct bl
 {
     uint64_t at = req->offset, end = at + (uint64_t)req->count * BLK_SECTOR;
     while (at < end) {
-        paddr_t page = shm_page(io->shm, at >> PAGE_SHIFT);
-        if (!page)
-            return -ENOMEM;
+        paddr_t page;
+        status_t st = shm_get_page(io->shm, at >> PAGE_SHIFT, &page);
+        if (st != OK)
+            return st == -ENXIO ? -EINVAL : st;
         uint32_t length = (uint32_t)min_u64(end - at, PAGE_SIZE - (at & PAGE_MASK));
         add_piece(b, io, page + (at & PAGE_MASK), length);
         at += length;
@@ -371,6 +374,17 @@ static status_t start(struct blk *b, struct object *owner, struct blk_io *io)
     return st;
 }
 
+/* The request keeps the object and its pages until it is freed. */
+static status_t hold_data(struct blk_io *io, struct shm *s)
+{
+    status_t st = shm_pin(s, io->op == BLK_READ);
+    if (st != OK)
+        return st;
+    object_get(&s->obj);
+    io->shm = s;
+    return OK;
+}
+
 status_t blk_submit(struct blk *b, struct object *owner, const struct blk_request *req,
                     struct shm *s)
 {
@@ -381,15 +395,13 @@ status_t blk_submit(struct blk *b, struct object *owner, const struct blk_reques
     struct dma_segment *segments = kmalloc((pieces_of(b, req) + 2) * sizeof *segments);
     st = io && segments ? OK : -ENOMEM;
     if (st == OK) {
-        *io = (struct blk_io){ .op = req->op,
-                               .sector = req->sector,
-                               .cookie = req->cookie,
-                               .shm = s,
-                               .segments = segments };
-        if (s)
-            object_get(&s->obj);
-        st = add_data(b, io, req);
+        *io = (struct blk_io){
+            .op = req->op, .sector = req->sector, .cookie = req->cookie, .segments = segments
+        };
+        st = s ? hold_data(io, s) : OK;
     }
+    if (st == OK)
+        st = add_data(b, io, req);
     if (st == OK)
         st = start(b, owner, io); /* on success io is not ours any more */
     if (st != OK && io)

@@ -88,7 +88,7 @@ static struct upcall_info describe(const struct trap_frame *f, uintptr_t address
     case VEC_PF:
         i.code = why == -EACCES ? UPCALL_ACCERR : UPCALL_MAPERR;
         i.addr = address;
-        if (why == -ENOMEM) { /* a touch that no frame could be found for */
+        if (why == -ENOMEM || why == -ENXIO) { /* no frame for it, or past the end of an object */
             i.number = SIGBUS;
             i.code = 2; /* BUS_ADRERR */
         }

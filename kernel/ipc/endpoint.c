@@ -693,12 +693,9 @@ static bool still_served(const struct msg_slot *s)
 static status_t pin_callers(const struct msg_slot *s, uintptr_t va, uint32_t access,
                             struct vm_pin *pin)
 {
-    uint64_t flags = irq_save();
-    uint64_t floor = this_cpu()->frame_floor;
-    this_cpu()->frame_floor = s->thread->frame_floor;
+    uint32_t own = thread_set_floor(s->thread->frame_floor);
     status_t st = vm_pin(s->thread->aspace, va, access, pin);
-    this_cpu()->frame_floor = floor;
-    irq_restore(flags);
+    (void)thread_set_floor(own);
     return st;
 }
 

@@ -97,6 +97,24 @@ static inline void spin_unlock(struct spinlock *l)
     irq_restore(flags);
 }
 
+/*
+ * Take l if it is free; false: it isn't. For who holds a lock of a higher rank and can let go of it and start anew.
+ */
+static inline bool spin_try(struct spinlock *l)
+{
+    uint64_t flags = irq_save();
+    if (__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)) {
+        irq_restore(flags);
+        return false;
+    }
+    l->flags = flags;
+#ifdef DEBUG
+    l->prev_rank = (uint16_t)this_cpu()->lock_rank;
+    this_cpu()->lock_rank = l->rank;
+#endif
+    return true;
+}
+
 static inline bool spin_held(const struct spinlock *l)
 {
     return __atomic_load_n(&l->locked, __ATOMIC_RELAXED);

@@ -9,7 +9,7 @@
 /* Page-table entries looked at with an address space locked once, when a lot of it goes. */
 #define DROP_AT_ONCE 1024u
 /* What a page-table entry keeps when its protection changes. */
-#define PTE_KEPT (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY)
+#define PTE_KEPT (PTE_ADDR | PTE_ACCESSED | PTE_DIRTY | PTE_OWN | PTE_COPYING)
 /* What a region counts for in it. */
 #define DROP_REGION 16u
 /* Regions of an address space: bounds the search for a gap, and what mapping costs the kernel. */
@@ -61,16 +61,24 @@ static struct region *region_from_va(struct aspace *as, uintptr_t va)
 
 /* ---- making and leaving address spaces ---- */
 
-/* A frame of zeros that as pays for; 0: there is none, or its account is at the limit. */
+/* A frame that as pays for, with undefined contents; 0: there is none, or its account is at the limit. */
 static paddr_t own_frame(struct aspace *as)
 {
     if (!purse_take(&as->purse, PAGE_SIZE))
         return 0;
-    paddr_t p = frame_alloc_zeroed();
+    paddr_t p = frame_alloc();
     if (LIKELY(p))
         as->pages++;
     else
         purse_return(&as->purse, PAGE_SIZE);
+    return p;
+}
+
+static paddr_t own_zeroed(struct aspace *as)
+{
+    paddr_t p = own_frame(as);
+    if (LIKELY(p))
+        frame_zero(p);
     return p;
 }
 
@@ -80,7 +88,7 @@ struct aspace *aspace_create(struct account *a)
     if (!as)
         return NULL;
     purse_init(&as->purse, a, JOB_MEMORY, PAY_AT_ONCE);
-    as->root = own_frame(as);
+    as->root = own_zeroed(as);
     if (!as->root) {
         purse_empty(&as->purse, true);
         kfree(as);
@@ -96,23 +104,27 @@ struct aspace *aspace_create(struct account *a)
 
 static paddr_t table_frame(void *arg)
 {
-    return own_frame(arg);
+    return own_zeroed(arg);
 }
+
+/* What drop_pages takes: all, or only pages of the region's memory object. */
+enum drop { DROP_ALL, DROP_OBJECTS };
 
 /*
  * Take the n entries from e on, for va and what follows, out of the page tables. Frames of the address space itself go
  * into the batch. An entry is 0 or holds a frame, be it present or not.
  */
-static void drop_entries(struct region *r, pte_t *e, uintptr_t va, uint64_t n, struct vm_batch *b)
+static void drop_entries(struct region *r, pte_t *e, uintptr_t va, uint64_t n, enum drop what,
+                         struct vm_batch *b)
 {
     for (pte_t *end = e + n; e < end; e++, va += PAGE_SIZE) {
         pte_t old = *e;
-        if (!old)
+        if (!old || (what == DROP_OBJECTS && (old & PTE_OWN)))
             continue;
         __atomic_store_n(e, 0, __ATOMIC_RELAXED);
         if (old & PTE_PRESENT)
             vm_batch_add(b, va);
-        if (!r->shm) {
+        if (old & PTE_OWN) {
             frame_list_add(&b->frames, old & PTE_ADDR);
             r->as->pages--;
             purse_return(&r->as->purse, PAGE_SIZE);
@@ -130,8 +142,8 @@ static uint64_t run_of(uintptr_t va, uintptr_t end, uint64_t max)
  * Take the pages of r in [va, end) out of the page tables, from va on. Returns how far it came: at least a step, all
  * the way while *left, the entries it may yet look at, lasts.
  */
-static uintptr_t drop_pages(struct region *r, uintptr_t va, uintptr_t end, unsigned *left,
-                            struct vm_batch *b)
+static uintptr_t drop_pages(struct region *r, uintptr_t va, uintptr_t end, enum drop what,
+                            unsigned *left, struct vm_batch *b)
 {
     while (va < end && *left) {
         uintptr_t next;
@@ -139,7 +151,7 @@ static uintptr_t drop_pages(struct region *r, uintptr_t va, uintptr_t end, unsig
         uint64_t n = 1;
         if (e) {
             n = run_of(va, end, *left);
-            drop_entries(r, e, va, n, b);
+            drop_entries(r, e, va, n, what, b);
             next = va + (n << PAGE_SHIFT);
         }
         va = next;
@@ -164,53 +176,164 @@ static bool reduced(pte_t old, pte_t new)
            (!(new &PTE_PRESENT) || (old & ~new &PTE_WRITE) || (new & ~old &PTE_NX));
 }
 
-/* Bring a page of r in; the lock is held. Returns its entry, NULL when memory is out. */
-static pte_t *bring_in(struct region *r, uintptr_t va)
+/* The bits of an entry of r; kept: what PTE_KEPT keeps of it. A page of the object itself is not for writing a copy. */
+static pte_t entry_bits(const struct region *r, pte_t kept)
 {
-    struct aspace *as = r->as;
-    pte_t *e = pt_slot(as->root, va, 0, table_frame, as);
-    if (!e)
-        return NULL;
-    if (*e) { /* a protection that is being raised may not have come here yet */
-        pte_t new = (*e & PTE_KEPT) | prot_bits(r->prot);
-        if (!reduced(*e, new))
-            __atomic_store_n(e, new, __ATOMIC_RELAXED);
-        return e;
+    bool writable = kept & PTE_OWN ? !(kept & PTE_COPYING) : !r->copy;
+    return kept | prot_bits(writable ? r->prot : r->prot & ~VM_WRITE);
+}
+
+/* A protection that is being raised may not have come to a page yet when it is touched. */
+static void raise(const struct region *r, pte_t *e)
+{
+    pte_t new = entry_bits(r, *e & PTE_KEPT);
+    if (!reduced(*e, new))
+        __atomic_store_n(e, new, __ATOMIC_RELAXED);
+}
+
+/* Put a copy of the object's page p in; where e held it already, the other CPUs must know before it is written. */
+static status_t make_copy(struct region *r, uintptr_t va, pte_t *e, paddr_t p, struct vm_batch *b)
+{
+    paddr_t own = own_frame(r->as);
+    if (!own)
+        return -ENOMEM;
+    memcpy(phys_to_virt(own), phys_to_virt(p), PAGE_SIZE);
+    pte_t told = 0;
+    if (*e & PTE_PRESENT) {
+        vm_batch_add(b, va);
+        told = PTE_COPYING;
     }
-    paddr_t p =
-        r->shm ? shm_page(r->shm, r->shm_page + ((va - start_of(r)) >> PAGE_SHIFT)) : own_frame(as);
-    if (!p)
-        return NULL;
-    *e = p | prot_bits(r->prot);
-    return e;
+    __atomic_store_n(e, entry_bits(r, own | PTE_OWN | told), __ATOMIC_RELAXED);
+    return OK;
+}
+
+/* Bring in a page that e has none for. */
+static status_t fill(struct region *r, uintptr_t va, pte_t *e, bool write, struct vm_batch *b)
+{
+    if (!r->shm) {
+        paddr_t own = own_zeroed(r->as);
+        if (own)
+            *e = entry_bits(r, own | PTE_OWN);
+        return own ? OK : -ENOMEM;
+    }
+    paddr_t p;
+    status_t st = shm_get_page(r->shm, r->shm_page + ((va - start_of(r)) >> PAGE_SHIFT), &p);
+    if (st != OK)
+        return st;
+    if (r->copy && write)
+        return make_copy(r, va, e, p, b);
+    *e = entry_bits(r, p);
+    return OK;
+}
+
+/*
+ * Bring a page of r in; the lock is held. When the batch is not empty afterwards the other CPUs must be told and the
+ * same be called again, with *told the frame of the copy that they have been told of.
+ */
+static status_t bring_in(struct region *r, uintptr_t va, bool write, paddr_t told, pte_t **out,
+                         struct vm_batch *b)
+{
+    pte_t *e = *out = pt_slot(r->as->root, va, 0, table_frame, r->as);
+    if (!e)
+        return -ENOMEM;
+    if (!*e)
+        return fill(r, va, e, write, b);
+    if (write && r->copy && !(*e & PTE_OWN))
+        return make_copy(r, va, e, *e & PTE_ADDR, b);
+    if (write && (*e & PTE_COPYING)) {
+        if ((*e & PTE_ADDR) != told)
+            vm_batch_add(b, va);
+        else
+            *e &= ~PTE_COPYING;
+    }
+    raise(r, e);
+    return OK;
+}
+
+/* What a page is wanted for. */
+struct want {
+    uint32_t access; /* VM_READ … */
+    bool loading; /* whatever the protection, but nothing that others see */
+};
+
+static status_t check_want(const struct region *r, const struct want *w)
+{
+    if (!r)
+        return -EFAULT;
+    if (w->loading)
+        return r->shm && !r->copy ? -EACCES : OK;
+    return r->prot & w->access ? OK : -EACCES;
+}
+
+/*
+ * Bring the page at va in and give its region and entry. The lock is held; it is let go of while other CPUs are told that
+ * a page of an object has made room for a copy.
+ */
+static status_t get_page(struct aspace *as, uintptr_t va, const struct want *w, struct region **r,
+                         pte_t **e)
+{
+    uintptr_t page = align_down(va, PAGE_SIZE);
+    paddr_t told = 0;
+    for (;;) {
+        struct vm_batch b = { 0 };
+        *r = live_region_at(as, va);
+        status_t st = check_want(*r, w);
+        if (st == OK)
+            st = bring_in(*r, page, w->access & VM_WRITE, told, e, &b);
+        if (LIKELY(!b.to))
+            return st;
+        told = **e & PTE_ADDR;
+        vm_batch_settle(as, &b);
+        if (!b.cpus)
+            continue;
+        spin_unlock(&as->lock);
+        vm_batch_finish(&b);
+        spin_lock(&as->lock);
+    }
 }
 
 status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access)
 {
-    status_t st = -EFAULT;
+    const struct want w = { .access = access };
+    struct region *r;
+    pte_t *e;
     spin_lock(&as->lock);
-    struct region *r = live_region_at(as, va);
-    if (r && !(r->prot & access)) {
-        st = -EACCES;
-    } else if (r) {
-        pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
-        st = e ? OK : -ENOMEM;
-    }
+    status_t st = get_page(as, va, &w, &r, &e);
     spin_unlock(&as->lock);
     return st;
 }
 
 /* ---- regions ---- */
 
-static void region_link(struct region *r)
+static bool writes_shared(const struct region *r, uint32_t prot)
 {
+    return (prot & VM_WRITE) && r->shm && !r->copy;
+}
+
+static bool write_stopped(const struct shm *s)
+{
+    return __atomic_load_n(&s->write_stop, __ATOMIC_RELAXED);
+}
+
+/* Make r one of its address space and of its object's mappings; false: the object is not to be written. */
+static bool region_link(struct region *r)
+{
+    struct shm *s = r->shm;
+    if (s) {
+        spin_lock(&s->maps_lock);
+        bool allowed = !writes_shared(r, r->prot) || !write_stopped(s);
+        if (allowed) {
+            r->sweep = s->sweep;
+            list_add_tail(&s->mappings, &r->shm_node);
+        }
+        spin_unlock(&s->maps_lock);
+        if (!allowed)
+            return false;
+        object_get(&s->obj);
+    }
     tree_insert(&r->as->regions, &r->node);
     r->as->region_count++;
-    if (!r->shm)
-        return;
-    spin_lock(&r->shm->maps_lock);
-    list_add_tail(&r->shm->mappings, &r->shm_node);
-    spin_unlock(&r->shm->maps_lock);
+    return true;
 }
 
 /* Pay for n regions more; false: too many, or over the limit. */
@@ -260,7 +383,7 @@ static void trash_free(struct list *trash)
     }
 }
 
-/* Cut r at va into two; `upper` is the memory for the second half. */
+/* Cut r at va into two; `upper` is the memory for the second half, which is next to r among the object's mappings. */
 static void region_split(struct region *r, uintptr_t va, struct region *upper)
 {
     *upper = *r;
@@ -268,9 +391,15 @@ static void region_split(struct region *r, uintptr_t va, struct region *upper)
     upper->shm_page += (va - start_of(r)) >> PAGE_SHIFT;
     list_init(&upper->shm_node);
     r->end = va;
-    if (upper->shm)
-        object_get(&upper->shm->obj);
-    region_link(upper);
+    if (r->shm) {
+        object_get(&r->shm->obj);
+        spin_lock(&r->shm->maps_lock);
+        upper->sweep = r->sweep;
+        list_add_head(&r->shm_node, &upper->shm_node);
+        spin_unlock(&r->shm->maps_lock);
+    }
+    tree_insert(&r->as->regions, &upper->node);
+    r->as->region_count++;
 }
 
 /* A free range of len bytes at or above the hint; 0 if there is none. */
@@ -328,6 +457,31 @@ static status_t check_map(const struct vm_map_args *a)
     return OK;
 }
 
+/* Give r its place and what it is; the lock is held. */
+static status_t map_region(struct aspace *as, struct region *r, const struct vm_map_args *a)
+{
+    if (a->fixed && !range_free(as, a->addr, a->len))
+        return -EEXIST;
+    uintptr_t va = a->fixed ? a->addr : place(as, a);
+    if (!va || !regions_pay(as, 1))
+        return -ENOMEM;
+    r->node.key = va;
+    r->end = va + a->len;
+    r->prot = (uint8_t)effective(a->prot);
+    r->max_prot = (uint8_t)a->max_prot;
+    r->copy = a->copy;
+    r->shm = a->shm;
+    r->shm_page = a->offset >> PAGE_SHIFT;
+    if (!region_link(r)) {
+        purse_return(&as->purse, REGION_COST);
+        return -EPERM;
+    }
+    as->recent = r;
+    if (va == as->hint)
+        as->hint = r->end;
+    return OK;
+}
+
 status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
 {
     status_t st = check_map(a);
@@ -337,33 +491,13 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     if (!r)
         return -ENOMEM;
     spin_lock(&as->lock);
-    bool room = regions_pay(as, 1);
-    uintptr_t va = !room      ? 0
-                   : a->fixed ? (range_free(as, a->addr, a->len) ? a->addr : 0)
-                              : place(as, a);
-    if (va) {
-        r->node.key = va;
-        r->end = va + a->len;
-        r->prot = (uint8_t)effective(a->prot);
-        r->max_prot = (uint8_t)a->max_prot;
-        r->shm = a->shm;
-        r->shm_page = a->offset >> PAGE_SHIFT;
-        if (a->shm)
-            object_get(&a->shm->obj);
-        region_link(r);
-        as->recent = r;
-        if (va == as->hint)
-            as->hint = r->end;
-    } else if (room) {
-        purse_return(&as->purse, REGION_COST);
-    }
+    st = map_region(as, r, a);
+    if (st == OK)
+        *at = start_of(r);
     spin_unlock(&as->lock);
-    if (!va) {
+    if (st != OK)
         kfree(r);
-        return a->fixed && room ? -EEXIST : -ENOMEM;
-    }
-    *at = va;
-    return OK;
+    return st;
 }
 
 /* Whether a region crosses va. */
@@ -397,14 +531,23 @@ static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len,
     return OK;
 }
 
+/* All regions of [addr, end) are on their way out from now on: as good as gone for everybody. */
+static void condemn(struct aspace *as, uintptr_t addr, uintptr_t end)
+{
+    struct region *r = region_from_va(as, addr);
+    for (; r && start_of(r) < end; r = region_from(tree_next(&r->node)))
+        if (!r->gone)
+            r->gone = start_of(r);
+}
+
 /*
- * The first region at or after `at` that unmapping [at, end) takes away as a whole, or NULL. One that another thread is
- * unmapping goes with it wherever it reaches: it is of no use to anybody, and its place must be free in the end.
+ * The first region of [at, end) that is on its way out, or NULL. Those that another thread is unmapping belong to it,
+ * wherever they reach: the place must be free when we say so.
  */
-static struct region *next_victim(struct aspace *as, uintptr_t at, uintptr_t end)
+static struct region *next_condemned(struct aspace *as, uintptr_t at, uintptr_t end)
 {
     struct region *r = region_from_va(as, at);
-    while (r && start_of(r) < end && !r->gone && (start_of(r) < at || r->end > end))
+    while (r && start_of(r) < end && !r->gone)
         r = region_from(tree_next(&r->node));
     return r && start_of(r) < end ? r : NULL;
 }
@@ -417,12 +560,14 @@ static uintptr_t empty_some(struct aspace *as, uintptr_t at, uintptr_t end, stru
 {
     unsigned left = DROP_AT_ONCE;
     struct region *r;
-    while ((r = next_victim(as, at, end)) && left) {
-        if (r->gone) { /* what another thread has dropped must be forgotten before we say it is gone */
+    while ((r = next_condemned(as, at, end)) && left) {
+        if (r->gone >
+            start_of(
+                r)) { /* what another thread has dropped must be forgotten before we say it is gone */
             vm_batch_add(b, start_of(r));
             vm_batch_add(b, r->end - PAGE_SIZE);
         }
-        r->gone = drop_pages(r, r->gone ? r->gone : start_of(r), r->end, &left, b);
+        r->gone = drop_pages(r, r->gone, r->end, DROP_ALL, &left, b);
         if (r->gone < r->end)
             return start_of(r) > at ? start_of(r) : at;
         r->gone_at = (uint32_t)as->generation + 1;
@@ -463,23 +608,24 @@ static uintptr_t unmap_some(struct aspace *as, uintptr_t at, uintptr_t end, stru
     return next;
 }
 
-/* Cut at the ends of a range that is to be unmapped; the lock is held, and let go of to get memory for that. */
-static status_t cut_for_unmap(struct aspace *as, uintptr_t addr, uint64_t len,
-                              struct region *spare[2])
+/* Get memory for the regions that cutting needs; the lock is held, and let go of if it does. */
+static void get_spares(struct aspace *as, uintptr_t addr, uint64_t len, struct region *spare[2])
 {
-    if (crosses(as, addr) || crosses(as, addr + len)) {
-        spin_unlock(&as->lock);
-        spare[0] = region_new(as, 0, 0);
-        spare[1] = region_new(as, 0, 0);
-        spin_lock(&as->lock);
-    }
-    return cut_at_ends(as, addr, len, spare);
+    if (!crosses(as, addr) && !crosses(as, addr + len))
+        return;
+    spin_unlock(&as->lock);
+    spare[0] = region_new(as, 0, 0);
+    spare[1] = region_new(as, 0, 0);
+    spin_lock(&as->lock);
 }
 
-/*
- * In steps, with interrupts on in between: other threads may see it half done, and what they map in the range
- * meanwhile goes too, unless it reaches out of it.
- */
+static void drop_spares(struct region *spare[2])
+{
+    kfree(spare[0]);
+    kfree(spare[1]);
+}
+
+/* In steps, with interrupts on in between, but for other threads all of it is gone at once. */
 status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
 {
     if (!range_valid(addr, len))
@@ -489,9 +635,10 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
     struct list trash = LIST_INIT(trash);
     uintptr_t at = addr, end = addr + len;
     spin_lock(&as->lock);
-    status_t st = cut_for_unmap(as, addr, len, spare);
-    if (st == OK && addr < as->hint && addr >= MMAP_BASE)
-        as->hint = addr;
+    get_spares(as, addr, len, spare);
+    status_t st = cut_at_ends(as, addr, len, spare);
+    if (st == OK)
+        condemn(as, addr, end);
     while (st == OK && at < end) {
         at = unmap_some(as, at, end, &b, &trash);
         spin_unlock(&as->lock);
@@ -499,9 +646,10 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
         trash_free(&trash);
         spin_lock(&as->lock);
     }
+    if (st == OK && addr < as->hint && addr >= MMAP_BASE)
+        as->hint = addr;
     spin_unlock(&as->lock);
-    kfree(spare[0]);
-    kfree(spare[1]);
+    drop_spares(spare);
     return st;
 }
 
@@ -510,7 +658,7 @@ static void update_entries(const struct region *r, pte_t *e, uintptr_t va, uint6
                            struct vm_batch *b)
 {
     for (pte_t *end = e + n; e < end; e++, va += PAGE_SIZE) {
-        pte_t old = *e, new = (old & PTE_KEPT) | prot_bits(r->prot);
+        pte_t old = *e, new = entry_bits(r, old & PTE_KEPT);
         if (!old)
             continue;
         __atomic_store_n(e, new, __ATOMIC_RELAXED);
@@ -539,18 +687,89 @@ static uintptr_t update_some(struct aspace *as, uintptr_t va, uintptr_t end, str
     return va;
 }
 
-static status_t check_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
+/* A change of protection. */
+struct change {
+    uintptr_t addr, end;
+    uint32_t prot;
+    bool anonymous; /* not for memory objects */
+};
+
+/* Whether it may be done; *needed: whether it changes anything. */
+static status_t check_change(struct aspace *as, const struct change *c, bool *needed)
 {
-    uintptr_t at = addr;
-    while (at < addr + len) {
+    *needed = false;
+    for (uintptr_t at = c->addr; at < c->end;) {
         struct region *r = live_region_at(as, at);
-        if (!r)
+        if (!r || (c->anonymous && r->shm))
             return -EINVAL;
-        if (prot & ~r->max_prot)
+        if (c->prot & ~r->max_prot)
             return -EACCES;
+        if (writes_shared(r, c->prot) && write_stopped(r->shm))
+            return -EPERM;
+        *needed |= r->prot != c->prot;
         at = r->end;
     }
     return OK;
+}
+
+/* Whether b, the next region after a, may as well be part of it. */
+static bool can_join(const struct region *a, const struct region *b)
+{
+    return a->end == start_of(b) && !a->shm && !b->shm && !a->gone && !b->gone &&
+           a->prot == b->prot && a->max_prot == b->max_prot;
+}
+
+/* Join what became the same by a change, so that regions don't get more and more. */
+static void join_regions(struct aspace *as, uintptr_t addr, uintptr_t end)
+{
+    struct region *r = region_from_va(as, addr - PAGE_SIZE), *next;
+    while (r && start_of(r) < end && (next = region_from(tree_next(&r->node)))) {
+        if (!can_join(r, next)) {
+            r = next;
+            continue;
+        }
+        r->end = next->end;
+        tree_remove(&as->regions, &next->node);
+        as->region_count--;
+        purse_return(&as->purse, REGION_COST);
+        if (as->recent == next)
+            as->recent = r;
+        kfree(next);
+    }
+}
+
+static void set_protection(struct aspace *as, const struct change *c)
+{
+    struct region *r = region_from_va(as, c->addr);
+    for (; r && start_of(r) < c->end; r = region_from(tree_next(&r->node)))
+        r->prot = (uint8_t)c->prot;
+    join_regions(as, c->addr, c->end);
+    for (uintptr_t at = c->addr; at < c->end;) {
+        struct vm_batch b = { 0 };
+        at = update_some(as, at, c->end, &b);
+        vm_batch_settle(as, &b);
+        if (at == c->end && !b.cpus)
+            break;
+        spin_unlock(&as->lock);
+        vm_batch_finish(&b);
+        spin_lock(&as->lock);
+    }
+}
+
+static status_t change_protection(struct aspace *as, const struct change *c)
+{
+    struct region *spare[2] = { NULL, NULL };
+    bool needed;
+    spin_lock(&as->lock);
+    get_spares(as, c->addr, c->end - c->addr, spare);
+    status_t st = check_change(as, c, &needed);
+    if (st == OK && needed)
+        st = cut_at_ends(as, c->addr, c->end - c->addr, spare);
+    if (st == OK && needed)
+        set_protection(as, c);
+    spin_unlock(&as->lock);
+    drop_spares(spare);
+    return st;
 }
 
 status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot)
@@ -558,25 +777,58 @@ status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t pr
     prot = effective(prot);
     if (!range_valid(addr, len) || (prot & ~PROT_MASK) || ((prot & VM_WRITE) && (prot & VM_EXEC)))
         return -EINVAL;
-    struct region *spare[2] = { region_new(as, 0, 0), region_new(as, 0, 0) };
+    return change_protection(as, &(struct change){ addr, addr + len, prot, false });
+}
+
+status_t vm_commit(struct aspace *as, uintptr_t addr, uint64_t len)
+{
+    if (!range_valid(addr, len))
+        return -EINVAL;
+    return change_protection(as, &(struct change){ addr, addr + len, VM_READ | VM_WRITE, true });
+}
+
+/* Whether the range is mapped as a whole, with memory of the address space's own. */
+static bool all_private(struct aspace *as, uintptr_t addr, uintptr_t end)
+{
+    for (uintptr_t at = addr; at < end;) {
+        const struct region *r = live_region_at(as, at);
+        if (!r || (r->shm && !r->copy))
+            return false;
+        at = r->end;
+    }
+    return true;
+}
+
+/* Drop pages of [at, end) that are mapped still; returns how far it came. */
+static uintptr_t discard_some(struct aspace *as, uintptr_t at, uintptr_t end, struct vm_batch *b)
+{
+    unsigned left = DROP_AT_ONCE;
+    while (at < end && left) {
+        struct region *r = live_region_at(as, at);
+        if (r)
+            at = drop_pages(r, at, min_u64(r->end, end), DROP_ALL, &left, b);
+        else
+            at += PAGE_SIZE;
+        left -= !r;
+    }
+    return at;
+}
+
+status_t vm_decommit(struct aspace *as, uintptr_t addr, uint64_t len)
+{
+    if (!range_valid(addr, len))
+        return -EINVAL;
     spin_lock(&as->lock);
-    status_t st = check_protect(as, addr, len, prot);
-    if (st == OK)
-        st = cut_at_ends(as, addr, len, spare);
-    struct region *r = st == OK ? region_from_va(as, addr) : NULL;
-    for (; r && start_of(r) < addr + len; r = region_from(tree_next(&r->node)))
-        r->prot = (uint8_t)prot;
+    status_t st = all_private(as, addr, addr + len) ? OK : -EINVAL;
     for (uintptr_t at = addr; st == OK && at < addr + len;) {
         struct vm_batch b = { 0 };
-        at = update_some(as, at, addr + len, &b);
+        at = discard_some(as, at, addr + len, &b);
         vm_batch_settle(as, &b);
         spin_unlock(&as->lock);
         vm_batch_finish(&b);
         spin_lock(&as->lock);
     }
     spin_unlock(&as->lock);
-    kfree(spare[0]);
-    kfree(spare[1]);
     return st;
 }
 
@@ -589,7 +841,7 @@ void aspace_destroy(struct aspace *as)
         struct list trash = LIST_INIT(trash);
         unsigned left = DROP_AT_ONCE;
         spin_lock(&as->lock);
-        r->gone = drop_pages(r, r->gone ? r->gone : start_of(r), r->end, &left, &b);
+        r->gone = drop_pages(r, r->gone ? r->gone : start_of(r), r->end, DROP_ALL, &left, &b);
         if (r->gone == r->end)
             region_remove(r, &trash);
         spin_unlock(&as->lock);
@@ -610,7 +862,7 @@ struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset)
 {
     spin_lock(&as->lock);
     struct region *r = region_at(as, va);
-    struct shm *s = r ? r->shm : NULL;
+    struct shm *s = r && !r->copy ? r->shm : NULL;
     if (s) {
         object_get(&s->obj);
         *offset = (r->shm_page << PAGE_SHIFT) + (va - start_of(r));
@@ -619,26 +871,34 @@ struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset)
     return s;
 }
 
-/* The page of r at va, with entry e; the address space is locked. */
-static void pin_frame(const struct region *r, uintptr_t va, pte_t e, struct vm_pin *pin)
+/* Pin the page of r at va, with entry e. */
+static status_t pin_page(const struct region *r, uintptr_t va, pte_t e, uint32_t access,
+                         struct vm_pin *pin)
 {
-    pin->frame = r->shm && shm_is_static(r->shm) ? 0 : e & PTE_ADDR;
+    bool own = e & PTE_OWN;
+    pin->shm = writes_shared(r, access) ? r->shm : NULL;
+    if (pin->shm) {
+        status_t st = shm_pin(pin->shm, true);
+        if (st != OK)
+            return st;
+        object_get(&pin->shm->obj);
+    }
+    pin->frame = !own && shm_is_static(r->shm) ? 0 : e & PTE_ADDR;
     pin->at = (char *)phys_to_virt(e & PTE_ADDR) + (va & PAGE_MASK);
     if (pin->frame)
         frame_pin(pin->frame);
+    return OK;
 }
 
 status_t vm_pin(struct aspace *as, uintptr_t va, uint32_t access, struct vm_pin *pin)
 {
-    status_t st = -EFAULT;
+    const struct want w = { .access = access };
+    struct region *r;
+    pte_t *e;
     spin_lock(&as->lock);
-    struct region *r = live_region_at(as, va);
-    if (r && (r->prot & access)) {
-        pte_t *e = bring_in(r, align_down(va, PAGE_SIZE));
-        if (e)
-            pin_frame(r, va, *e, pin);
-        st = e ? OK : -ENOMEM;
-    }
+    status_t st = get_page(as, va, &w, &r, &e);
+    if (st == OK)
+        st = pin_page(r, va, *e, access, pin);
     spin_unlock(&as->lock);
     return st;
 }
@@ -647,32 +907,31 @@ void vm_unpin(const struct vm_pin *pin)
 {
     if (pin->frame)
         frame_unpin(pin->frame);
+    if (!pin->shm)
+        return;
+    shm_unpin(pin->shm, true);
+    object_put(&pin->shm->obj);
 }
 
-static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bool write,
-                        bool ignore_prot)
+static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, const struct want *w)
 {
     char *at = buf;
     if (!user_range_ok(va, n))
         return n ? -EFAULT : OK;
     while (n) {
         size_t piece = min_u64(n, PAGE_SIZE - (va & PAGE_MASK));
-        status_t st = OK;
+        struct region *r;
+        pte_t *e;
         spin_lock(&as->lock);
-        struct region *r = live_region_at(as, va);
-        if (!r || !(ignore_prot || (r->prot & (write ? VM_WRITE : VM_READ))) ||
-            (ignore_prot && r->shm))
-            st = -EFAULT;
-        pte_t *e = st == OK ? bring_in(r, align_down(va, PAGE_SIZE)) : NULL;
-        if (e) {
+        status_t st = get_page(as, va, w, &r, &e);
+        if (st == OK) {
             char *page = (char *)phys_to_virt(*e & PTE_ADDR) + (va & PAGE_MASK);
+            bool write = w->access & VM_WRITE;
             memcpy(write ? page : at, write ? at : page, piece);
-        } else if (st == OK) {
-            st = -ENOMEM;
         }
         spin_unlock(&as->lock);
         if (st != OK)
-            return st;
+            return st == -ENOMEM ? st : -EFAULT;
         va += piece;
         at += piece;
         n -= piece;
@@ -682,11 +941,95 @@ static status_t foreign(struct aspace *as, uintptr_t va, void *buf, size_t n, bo
 
 status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n)
 {
-    return foreign(as, va, dst, n, false, false);
+    const struct want w = { .access = VM_READ };
+    return foreign(as, va, dst, n, &w);
 }
 
 status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n,
                           bool ignore_prot)
 {
-    return foreign(as, va, (void *)(uintptr_t)src, n, true, ignore_prot);
+    const struct want w = { .access = VM_WRITE, .loading = ignore_prot };
+    return foreign(as, va, (void *)(uintptr_t)src, n, &w);
+}
+
+/* ---- all mappings of an object ---- */
+
+/* Work on r from `at` on, with its address space locked; how far it came. */
+typedef uintptr_t (*sweep_step)(struct region *r, uintptr_t at, void *arg, struct vm_batch *b);
+
+/*
+ * Do some work on the first mapping that this sweep has not finished with; *last and *at: on which and where it goes on.
+ * False: there is none. Mappings that are done go to the end of the list, where new ones go too. The address space's lock
+ * ranks below the list's, so it is only tried for.
+ */
+static bool sweep_some(struct shm *s, sweep_step step, void *arg, struct region **last,
+                       uintptr_t *at)
+{
+    struct vm_batch b = { 0 };
+    spin_lock(&s->maps_lock);
+    struct list *n = s->mappings.next;
+    struct region *r = LIST_ENTRY(n, struct region, shm_node);
+    bool more = n != &s->mappings && r->sweep != s->sweep;
+    if (more && spin_try(&r->as->lock)) {
+        struct aspace *as = r->as;
+        *at = step(r, r == *last ? *at : start_of(r), arg, &b);
+        *last = r;
+        if (*at >= r->end) {
+            r->sweep = s->sweep;
+            list_del(n);
+            list_add_tail(&s->mappings, n);
+            *last = NULL;
+        }
+        vm_batch_settle(as, &b);
+        spin_unlock(&as->lock);
+    }
+    spin_unlock(&s->maps_lock);
+    vm_batch_finish(&b);
+    return more;
+}
+
+/* The object is busy: there is one sweep at a time. */
+static void sweep(struct shm *s, sweep_step step, void *arg)
+{
+    struct region *last = NULL;
+    uintptr_t at = 0;
+    spin_lock(&s->maps_lock);
+    s->sweep++;
+    spin_unlock(&s->maps_lock);
+    while (sweep_some(s, step, arg, &last, &at))
+        cpu_pause();
+}
+
+static uintptr_t cut_step(struct region *r, uintptr_t at, void *arg, struct vm_batch *b)
+{
+    uint64_t first = *(uint64_t *)arg, skip = first > r->shm_page ? first - r->shm_page : 0;
+    unsigned left = DROP_AT_ONCE;
+    if (skip >= (r->end - start_of(r)) >> PAGE_SHIFT)
+        return r->end;
+    uintptr_t from = start_of(r) + (skip << PAGE_SHIFT);
+    return drop_pages(r, at > from ? at : from, r->end, DROP_OBJECTS, &left, b);
+}
+
+void vm_object_cut(struct shm *s, uint64_t first)
+{
+    sweep(s, cut_step, &first);
+}
+
+/* Also those that became read-only a moment ago may not have told all CPUs yet. */
+static uintptr_t stop_step(struct region *r, uintptr_t at, void *arg, struct vm_batch *b)
+{
+    bool *writable = arg;
+    *writable |= writes_shared(r, r->prot);
+    if (r->copy || *writable)
+        return r->end;
+    vm_batch_add(b, start_of(r));
+    vm_batch_add(b, r->end - PAGE_SIZE);
+    return r->gone ? r->end : update_some(r->as, at, r->end, b);
+}
+
+bool vm_object_stop_writes(struct shm *s)
+{
+    bool writable = false;
+    sweep(s, stop_step, &writable);
+    return !writable;
 }

@@ -30,12 +30,15 @@ struct region {
     uintptr_t end;         /* [v] */
     uint8_t prot;          /* [v] VM_READ … */
     uint8_t max_prot;      /* [I] what vm_protect may give */
+    bool copy;             /* [I] what is written goes to copies of the object's pages */
     uint32_t gone_at;      /* [v] low bits of aspace.generation once it is empty */
     uintptr_t gone; /* [v] 0, or it is being unmapped and has no pages below this any more */
     struct aspace *as; /* [I] */
     struct shm *shm; /* [I] holds a reference; NULL: anonymous */
     uint64_t shm_page; /* [v] index of the object's page at start */
     struct list shm_node; /* [shm->maps_lock] */
+    uint32_t
+        sweep; /* [shm->maps_lock] the last walk over the mappings of the object that is done with it */
 };
 
 /* a pays for what it takes, as long as it lives. NULL when memory is out, or a's limit. */
@@ -52,26 +55,32 @@ struct aspace *aspace_current(void);
 
 /*
  * Map len bytes (page multiple, not 0) with prot. shm NULL: anonymous, else from its byte offset (page multiple).
- * addr is a hint, or with fixed the place. max_prot bounds later vm_protect. *at is where it went.
- * -EINVAL: bad numbers or W+X; -EEXIST: fixed and taken; -ENOMEM.
+ * addr is a hint, or with fixed the place. max_prot bounds later vm_protect. copy: writes go to copies that only this
+ * address space sees. *at is where it went.
+ * -EINVAL: bad numbers or W+X; -EEXIST: fixed and taken; -EPERM: writable, but the object is sealed; -ENOMEM.
  */
 struct vm_map_args {
     uintptr_t addr;
     uint64_t len;
     uint32_t prot, max_prot;
-    bool fixed;
+    bool fixed, copy;
     struct shm *shm;
     uint64_t offset;
 };
 status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at) MUST_CHECK;
 /* -EINVAL: bad numbers; -ENOMEM: a region could not be split. Nothing has changed then. */
 status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;
-/* -EINVAL: bad numbers, W+X or a hole; -EACCES: more than max_prot; -ENOMEM as vm_unmap. */
+/* -EINVAL: bad numbers, W+X or a hole; -EACCES: more than max_prot; -EPERM: sealed; -ENOMEM as vm_unmap. */
 status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot) MUST_CHECK;
+/* Make anonymous memory readable and writable; what is so already keeps its contents. Errors as vm_protect. */
+status_t vm_commit(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;
+/* Give up the pages that only this address space has; the protection stays. -EINVAL: bad numbers, a hole, shared memory. */
+status_t vm_decommit(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;
 
 /*
  * Bring the page at va in for an access (VM_READ, VM_WRITE or VM_EXEC). -EFAULT: nothing mapped; -EACCES: not
- * allowed; -ENOMEM: no frame. Called by the page-fault handler for any va below KERNEL_HALF.
+ * allowed; -ENXIO: past the end of the object, which has shrunk; -ENOMEM: no frame. Called by the page-fault handler for
+ * any va below KERNEL_HALF. Interrupts are on: it may have to wait for other CPUs.
  */
 status_t vm_fault(struct aspace *as, uintptr_t va, uint32_t access) MUST_CHECK;
 
@@ -88,14 +97,22 @@ struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset);
 struct vm_pin {
     char *at; /* kernel address of the byte at va */
     paddr_t frame; /* 0: memory that is never freed */
+    struct shm *shm; /* an object that is written to, pinned as well; or NULL */
 };
 status_t vm_pin(struct aspace *as, uintptr_t va, uint32_t access, struct vm_pin *pin) MUST_CHECK;
 void vm_unpin(const struct vm_pin *pin);
 
 /* Copy between kernel memory and an address space that need not be current. -EFAULT: not mapped with that access. */
 status_t vm_read_foreign(struct aspace *as, uintptr_t va, void *dst, size_t n) MUST_CHECK;
-/* ignore_prot: write whatever the region's protection says (loaders). */
+/* ignore_prot: write whatever the region's protection says (loaders), but never to memory that is shared. */
 status_t vm_write_foreign(struct aspace *as, uintptr_t va, const void *src, size_t n,
                           bool ignore_prot) MUST_CHECK;
+
+/* ---- for shm.c: all mappings of an object ---- */
+
+/* Unmap the object's pages from index first on, everywhere; copies stay. */
+void vm_object_cut(struct shm *s, uint64_t first);
+/* s->write_stop is set: whether nobody can write to its pages any more through a mapping; false: one is writable. */
+bool vm_object_stop_writes(struct shm *s);
 
 #endif

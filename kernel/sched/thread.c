@@ -188,3 +188,13 @@ void thread_lend_priority(struct thread *t, uint32_t priority)
     }
     spin_unlock(&t->lock);
 }
+
+uint32_t thread_set_floor(uint32_t floor)
+{
+    uint64_t flags = irq_save();
+    uint32_t before = current_thread()->frame_floor;
+    current_thread()->frame_floor = floor;
+    this_cpu()->frame_floor = floor;
+    irq_restore(flags);
+    return before;
+}

@@ -98,7 +98,8 @@ struct thread {
     struct process *process; /* [I] NULL: kernel thread; holds a reference */
     void *fpu; /* save area, NULL: kernel thread */
     uint64_t fs_base; /* of user mode */
-    uint32_t frame_floor; /* [I] free page frames it must leave to others */
+    uint32_t
+        frame_floor; /* free page frames it must leave to others; changed by itself (thread_set_floor) */
     uint64_t id; /* [I] unique, never used again */
     struct spinlock lock; /* t */
     struct list ready_node; /* [run queue] */
@@ -168,6 +169,8 @@ void thread_user_work(void);
 void thread_set_kill_handler(void (*fn)(void));
 /* Called by entry/trap.c at the end of an interrupt that may preempt: interrupts were on, no lock is held. */
 void thread_preempt(void);
+/* From now on the calling thread must leave that many page frames to others; what it was before. */
+uint32_t thread_set_floor(uint32_t floor);
 /* Time the CPUs were idle, all added up, ns. */
 uint64_t sched_idle_ns(void);
 /* Let it run only on the CPUs of the mask; false: none of them is there. A running thread moves at once. */

@@ -4,7 +4,8 @@
 #include "proc/process.h"
 #include <syscall_table.h>
 
-#define PROT_ALL (VM_READ | VM_WRITE | VM_EXEC)
+#define PROT_ALL  (VM_READ | VM_WRITE | VM_EXEC)
+#define SEALS_ALL (SHM_SEAL_SHRINK | SHM_SEAL_GROW | SHM_SEAL_WRITE | SHM_SEAL_SEAL)
 
 /*
  * The process whose memory a call works on, with a reference. A process that is ending has no address space to work
@@ -65,6 +66,33 @@ int64_t sys_vm_protect(handle_t proc, uintptr_t addr, size_t len, uint32_t prot)
     return st;
 }
 
+int64_t sys_vm_reserve(handle_t proc, uintptr_t addr, size_t len, uint32_t flags)
+{
+    return sys_vm_map(proc, addr, len, 0, flags);
+}
+
+int64_t sys_vm_commit(handle_t proc, uintptr_t addr, size_t len)
+{
+    struct process *p;
+    status_t st = get_target(proc, &p);
+    if (st != OK)
+        return st;
+    st = vm_commit(p->aspace, addr, len);
+    put_target(p);
+    return st;
+}
+
+int64_t sys_vm_decommit(handle_t proc, uintptr_t addr, size_t len)
+{
+    struct process *p;
+    status_t st = get_target(proc, &p);
+    if (st != OK)
+        return st;
+    st = vm_decommit(p->aspace, addr, len);
+    put_target(p);
+    return st;
+}
+
 int64_t sys_shm_create(size_t size, uint32_t flags)
 {
     if (flags || size == 0 || size > SHM_MAX_PAGES << PAGE_SHIFT)
@@ -82,7 +110,9 @@ int64_t sys_shm_map(handle_t proc, handle_t shm, uint64_t offset, size_t len, ui
     struct grant g;
     uintptr_t at;
     uint32_t prot = prot_flags & PROT_ALL;
-    status_t st = handle_get_grant(shm, OBJ_SHM, RIGHT_READ | (prot & (VM_WRITE | VM_EXEC)), &g);
+    bool copy = prot_flags & VM_PRIVATE;
+    uint32_t needed = RIGHT_READ | (prot & (copy ? VM_EXEC : VM_WRITE | VM_EXEC));
+    status_t st = handle_get_grant(shm, OBJ_SHM, needed, &g);
     if (st != OK)
         return st;
     st = get_target(proc, &p);
@@ -90,11 +120,13 @@ int64_t sys_shm_map(handle_t proc, handle_t shm, uint64_t offset, size_t len, ui
         struct vm_map_args a = { .addr = addr,
                                  .len = len,
                                  .prot = prot,
-                                 .max_prot = g.rights & PROT_ALL,
+                                 .max_prot = (g.rights & PROT_ALL) | (copy ? VM_WRITE : 0),
+                                 .copy = copy,
                                  .offset = offset,
                                  .fixed = prot_flags & VM_FIXED,
                                  .shm = CONTAINER(g.obj, struct shm, obj) };
-        st = prot_flags & ~(PROT_ALL | VM_FIXED) ? -EINVAL : vm_map(p->aspace, &a, &at);
+        st =
+            prot_flags & ~(PROT_ALL | VM_FIXED | VM_PRIVATE) ? -EINVAL : vm_map(p->aspace, &a, &at);
         put_target(p);
     }
     grant_drop(&g);
@@ -124,6 +156,40 @@ int64_t sys_clock_map(handle_t proc, uintptr_t addr)
     st = clock_page_map(p->aspace, addr, &at);
     put_target(p);
     return st != OK ? st : (int64_t)at;
+}
+
+int64_t sys_shm_resize(handle_t shm, size_t size)
+{
+    struct object *o;
+    status_t st = handle_get(shm, OBJ_SHM, RIGHT_WRITE, &o);
+    if (st != OK)
+        return st;
+    st = shm_resize(CONTAINER(o, struct shm, obj), size);
+    object_put(o);
+    return st;
+}
+
+int64_t sys_shm_seal(handle_t shm, uint32_t seals)
+{
+    struct object *o;
+    status_t st = handle_get(shm, OBJ_SHM, RIGHT_WRITE, &o);
+    if (st != OK)
+        return st;
+    st = seals & ~SEALS_ALL ? -EINVAL : shm_seal(CONTAINER(o, struct shm, obj), seals);
+    object_put(o);
+    return st;
+}
+
+int64_t sys_shm_info(handle_t shm, struct user_out info)
+{
+    struct object *o;
+    struct shm_info i;
+    status_t st = handle_get(shm, OBJ_SHM, 0, &o);
+    if (st != OK)
+        return st;
+    shm_describe(CONTAINER(o, struct shm, obj), &i);
+    object_put(o);
+    return copy_to_user(info, &i, sizeof i);
 }
 
 int64_t sys_process_write(handle_t proc, uintptr_t addr, struct user_in buf, size_t len)

@@ -15,8 +15,11 @@ typedef uint64_t pte_t;
 #define PTE_DIRTY    (1ull << 6)
 #define PTE_LARGE    (1ull << 7) /* 2 MiB or 1 GiB page */
 #define PTE_GLOBAL   (1ull << 8)
-#define PTE_NX       (1ull << 63)
-#define PTE_ADDR     0x000ffffffffff000ull
+#define PTE_OWN      (1ull << 9) /* ignored by the CPU: the frame is the address space's own */
+#define PTE_COPYING \
+    (1ull << 10) /* likewise: a copy that may not be written before all CPUs know of it */
+#define PTE_NX   (1ull << 63)
+#define PTE_ADDR 0x000ffffffffff000ull
 
 #define PTES_PER_TABLE 512u
 /* Index into the table of a level: 0 page table, 1 page directory, 2 PDPT, 3 PML4. */

@@ -31,11 +31,14 @@ enum abi_kind {
     ABI_NEVER
 };
 
+#define ABI_GROUPS \
+    3 /* groups of flags or values that an argument may be made of, at most (tools/abigen.py) */
+
 struct abi_arg {
     const char *name;
     enum abi_kind kind;
     uint8_t bits; /* 32 or 64 of the register count */
-    const struct abi_group *groups[2]; /* what its value is made of, NULL: just a number */
+    const struct abi_group *groups[ABI_GROUPS]; /* what its value is made of, NULL: just a number */
 };
 
 struct abi_call {
