@@ -51,6 +51,10 @@ static void print_meaning(const struct look *l, const struct handle_record *h)
         p = look_server(l, h->peer);
         printf("to %s, endpoint %lu, id %lu", name_of(p), h->peer, h->detail);
         break;
+    case OBJ_SERIAL:
+        printf("serial line; answered after %lu us, at most %lu us", h->size / 1000,
+               h->detail / 1000);
+        break;
     default: printf("%s", type_name(h->type)); break;
     }
     if (h->handles > 1)

@@ -23,6 +23,9 @@ HOST_TOOLS = ["qemu-system-x86_64", "make", "gcc", "mke2fs", "e2fsck", "debugfs"
               "clang-19", "gdb", "cpio"]
 
 
+# How often ./rugo soak boots each test of several CPUs.
+SMP_BOOTS = 50
+
 LOCK = pytest.StashKey()
 MACHINES = pytest.StashKey[list]()
 
@@ -33,6 +36,18 @@ def is_worker(config):
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="do every randomised or repeated thing as often as it deserves")
+
+
+def pytest_generate_tests(metafunc):
+    """A test with an argument `smp` runs with 1, 2, 4 and 8 CPUs, unless it says otherwise; under soak fifty times each."""
+    if "smp" not in metafunc.fixturenames:
+        return
+    marks = metafunc.definition.iter_markers("parametrize")
+    if not any("smp" in mark.args[0] for mark in marks):
+        metafunc.parametrize("smp", [1, 2, 4, 8])
+    if metafunc.config.option.soak:
+        metafunc.fixturenames.append("boot_number")
+        metafunc.parametrize("boot_number", range(1, SMP_BOOTS + 1))
 
 
 def pytest_sessionstart(session):

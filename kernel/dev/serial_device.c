@@ -3,6 +3,7 @@
 #include "klib/panic.h"
 #include "sched/thread.h"
 #include "x86/apic.h"
+#include "x86/clock.h"
 #include "x86/irq.h"
 #include "x86/serial.h"
 
@@ -15,7 +16,21 @@ static struct {
     uint32_t head, tail; /* [s] bytes ever put in and taken out; modulo RING their places */
     uint64_t lost; /* [s] received bytes that found the ring full */
     struct wait_queue writers; /* [s] for the transmitter */
+    uint64_t
+        heard; /* [s] when the interrupt came whose bytes nothing was sent after yet, ns; 0: none */
+    uint64_t reaction,
+        slowest; /* [s] ns from there to the first byte sent: the last time, the most */
 } port;
+
+/* Bytes have gone out. */
+static void note_reaction(void)
+{
+    if (!port.heard)
+        return;
+    port.reaction = clock_ns() - port.heard;
+    port.slowest = port.reaction > port.slowest ? port.reaction : port.slowest;
+    port.heard = 0;
+}
 
 static bool receive(void)
 {
@@ -38,10 +53,13 @@ static bool receive(void)
 static void interrupt(void *arg)
 {
     (void)arg;
+    uint64_t now = clock_ns();
     spin_lock(&port.lock);
     serial_interrupts(true, false);
-    if (receive())
+    if (receive()) {
+        port.heard = port.heard ? port.heard : now;
         object_signal(&port.obj, 0, EV_READABLE);
+    }
     wait_wake_all(&port.writers, 0);
     spin_unlock(&port.lock);
 }
@@ -51,7 +69,16 @@ static void destroy(struct object *o)
     panic(PANIC_ASSERT, "serial device: too many references dropped, type %u", o->type);
 }
 
-static const struct object_ops ops = { .destroy = destroy };
+static void describe(struct object *o, struct object_facts *f)
+{
+    (void)o;
+    spin_lock(&port.lock);
+    f->size = port.reaction;
+    f->detail = port.slowest;
+    spin_unlock(&port.lock);
+}
+
+static const struct object_ops ops = { .destroy = destroy, .describe = describe };
 
 void serial_device_init(const struct acpi_info *acpi)
 {
@@ -108,6 +135,8 @@ size_t serial_device_write(const char *buf, size_t n)
     while (sent < n && st == OK) {
         size_t now = serial_try_write(buf + sent, n - sent);
         sent += now;
+        if (now)
+            note_reaction();
         if (now || sent == n)
             continue;
         serial_interrupts(true, true); /* fires at once if the transmitter has become free */

@@ -51,6 +51,11 @@ class Slot:
         self.file.close()
 
 
+def patience(options, seconds):
+    """The time limit of a machine: its own, or this many seconds; longer for CPUs that take turns on two of the host."""
+    return options.get("timeout", seconds) * max(1, (options.get("smp") or 1) // 2)
+
+
 def runner_args(cmdline="", *, timeout=60, boot=None, machine=None, smp=None, mem=None, disk=(), snapshot=False,
                 net=None, icount=False, qmp=None, iso=None, extra=()):
     """The command that starts a machine; the names are those of the runner's options (MILESTONES: its contract)."""
@@ -110,7 +115,7 @@ class Machine:
 
     def __init__(self, cmdline="", build=None, **options):
         self.slot = Slot()
-        self.limit = options.setdefault("timeout", 60)
+        self.limit = options["timeout"] = patience(options, 60)
         self.started = time.monotonic()
         self.output = bytearray()
         self.memory = CountedMemory(options)

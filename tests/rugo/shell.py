@@ -8,7 +8,7 @@ import time
 import pexpect
 
 from rugo.coverage import CountedMemory
-from rugo.machine import GRACE, ROOT, Result, Slot, kill_session, runner_args, runner_env
+from rugo.machine import GRACE, ROOT, Result, Slot, kill_session, patience, runner_args, runner_env
 
 PROMPT = r"rugo:(/[^\r\n]*)\$ "
 
@@ -28,7 +28,7 @@ class Shell:
 
     def __init__(self, cmdline="", build=None, **options):
         self.slot = Slot()
-        self.limit = options.setdefault("timeout", 120)
+        self.limit = options["timeout"] = patience(options, 120)
         self.started = time.monotonic()
         self.memory = CountedMemory(options)
         command, *args = runner_args(cmdline, **options)
