@@ -613,7 +613,8 @@ static status_t complete_receive(struct endpoint *ep, bool wait, uint64_t deadli
     d.cargo.nhandles = 0;
     d.sender = NULL;
     trash_init(&d.trash);
-    while (st == OK && list_empty(&ep->queue))
+    /* What is still in the queue of a dead endpoint is being ended: nobody could answer it. */
+    while (st == OK && (ep->dead || list_empty(&ep->queue)))
         st = ep->dead ? -EPIPE : wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
     if (st == OK)
         take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), buf, &d);

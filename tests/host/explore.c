@@ -32,7 +32,8 @@ static unsigned fiber_count, current;
 static bool running; /* fibers run, and not setup or check */
 static ucontext_t home;
 static const struct explore_scenario *scenario;
-static size_t live; /* allocations */
+static size_t live, live_before; /* allocations; when this schedule began */
+static bool warm;                /* what the kernel's code keeps for good has been allocated */
 
 /* ---- the schedule ---- */
 
@@ -137,8 +138,11 @@ static unsigned choose(unsigned options, bool needed)
         return needed || random_next() % 6 == 0 ? (unsigned)(random_next() % options) : 0;
     if (!needed && switches >= switches_max)
         return 0;
-    if (depth < planned)
+    if (depth < planned) {
         chosen = path[depth].chosen;
+        if (path[depth].options != options)
+            explore_fail("explore", 0, "the same choices do not lead to the same place");
+    }
     if (depth < DEPTH_MAX) {
         path[depth].chosen = chosen;
         path[depth].options = options;
@@ -259,7 +263,7 @@ static void world_check(void)
     for (unsigned kind = 0; kind < JOB_KINDS; kind++)
         EXPLORE_EXPECT(explore_job.account.count[kind].used == 0);
     EXPLORE_EXPECT(explore_job.obj.refs == 1);
-    EXPLORE_EXPECT(live == 0);
+    EXPLORE_EXPECT(live == live_before || !warm);
 }
 
 static void run_once(void)
@@ -267,6 +271,7 @@ static void run_once(void)
     volatile bool back = false;
     depth = switches = steps = traced = 0;
     current = 0;
+    live_before = live;
     world_init();
     for (unsigned i = 0; i < EXPLORE_THREADS && scenario->run[i]; i++) {
         fiber_start(i);
@@ -309,8 +314,10 @@ static void explore(unsigned long limit, unsigned long randoms, uint64_t seed)
 {
     unsigned long n = 0;
     bool more = true;
-    at_random = false;
+    at_random = warm = false;
     planned = 0;
+    run_once();
+    warm = true;
     for (; more && n < limit; n++) {
         run_once();
         more = next_path();

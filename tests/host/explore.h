@@ -36,6 +36,8 @@ struct thread *explore_thread(unsigned i);
 extern struct process explore_process;
 extern struct job explore_job;
 
+/* Another thread may go on here. */
+void explore_point(const char *where, int line);
 /* Say what is wrong, how it came about, and end. */
 _Noreturn void explore_fail(const char *file, int line, const char *what);
 #define EXPLORE_EXPECT(c) ((c) ? (void)0 : explore_fail(__FILE__, __LINE__, #c))

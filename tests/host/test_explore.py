@@ -54,6 +54,13 @@ PLANTS = {
     "port: found but not held": ("port", "kernel/ipc/port.c", "        __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);\n",
                                  "        (void)r;\n"),
     "port: the closing wakes nobody": ("port", "kernel/ipc/port.c", "    wait_wake_all(&p->waiters, -EBADF);\n", ""),
+    "endpoint: a dead one still gives out calls": ("endpoint", "kernel/ipc/endpoint.c", "(ep->dead || list_empty(&ep->queue))",
+                                                   "list_empty(&ep->queue)"),
+    "endpoint: the caller leaves while it is copied from": ("endpoint", "kernel/ipc/endpoint.c", "    while (s->copying)\n",
+                                                            "    while (s->copying > 1)\n"),
+    "endpoint: cancelled twice": ("endpoint", "kernel/ipc/endpoint.c", "    if (s->item.kind == ITEM_CANCEL)\n        return;\n    s->item",
+                                  "    s->item"),
+    "endpoint: a token that stays good": ("endpoint", "kernel/ipc/endpoint.c", "    call_left_server(s);\n", "    list_del(&s->node);\n"),
 }
 
 
