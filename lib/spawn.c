@@ -1,8 +1,12 @@
 /*
  * The ELF loader. A child is built from outside: an empty process, its segments with their final
- * protection (process_write stores regardless of it, so nothing is ever writable and executable),
- * a stack that holds what the System V ABI wants there, its handles, and at the end its first
- * thread. Until then nothing of it runs, and a failure kills the empty shell.
+ * protection (nothing is ever writable and executable), and in one call at the end its handles, a
+ * stack that holds what the System V ABI wants there, and its first thread. Until then nothing of
+ * it runs, and a failure kills the empty shell.
+ *
+ * A program comes as bytes, which are copied (process_write stores whatever the protection is), or
+ * as a memory object, whose pages the child maps: those it only reads are shared with all that run
+ * the program.
  */
 #include <rugo/spawn.h>
 
@@ -39,12 +43,12 @@ _Static_assert(STACK_LOW + WINDOW + SPAWN_STACK <= USER_MAX, "stacks are the use
 struct child {
     struct spawn_args *a;
     struct elf_image image;
+    const char *file; /* the program's bytes, or NULL and */
+    handle_t object; /* the memory object that holds them */
     handle_t proc;
     uint64_t base; /* added to the file's addresses */
     uint64_t stack_top;
     uint64_t clock; /* where the clock page is; 0: nowhere */
-    uint64_t sp;
-    struct start_handle table[SPAWN_HANDLE_MAX];
 };
 
 static uint64_t random_page_below(uint64_t n)
@@ -84,21 +88,67 @@ static uint32_t vm_prot_of(uint32_t elf)
            (elf & ELF_PF_X ? VM_EXEC | VM_READ : 0u);
 }
 
-static int map_segments(struct child *c, const char *file)
+/* Private memory with the segment's bytes from the file. */
+static int copy_segment(struct child *c, const struct elf_segment *s, const char *bytes)
 {
-    for (uint32_t i = 0; i < c->image.nsegments; i++) {
-        const struct elf_segment *s = &c->image.segment[i];
-        int64_t at =
-            sys_vm_map(c->proc, c->base + s->page, s->pages, vm_prot_of(s->prot), VM_FIXED);
-        int st;
+    int64_t at = sys_vm_map(c->proc, c->base + s->page, s->pages, vm_prot_of(s->prot), VM_FIXED);
+    int st;
 
-        if (at < 0)
-            return fail(c->a, (int)at, "a segment could not be mapped");
-        st = store(c, c->base + s->vaddr, file + s->offset, s->filesz);
-        if (st != 0)
-            return fail(c->a, st, "a segment could not be filled");
-    }
-    return 0;
+    if (at < 0)
+        return fail(c->a, (int)at, "a segment could not be mapped");
+    st = store(c, c->base + s->vaddr, bytes, s->filesz);
+    return st != 0 ? fail(c->a, st, "a segment could not be filled") : 0;
+}
+
+/* The object's pages that hold the segment: where in the object they begin, and how many bytes. */
+static uint64_t first_page(const struct elf_segment *s)
+{
+    return s->offset - (s->vaddr - s->page);
+}
+
+static uint64_t page_bytes(const struct elf_segment *s)
+{
+    return (s->vaddr - s->page + s->filesz + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+}
+
+/* The object's own pages, which nobody writes. */
+static int share_segment(struct child *c, const struct elf_segment *s)
+{
+    int64_t at = sys_shm_map(c->proc, c->object, first_page(s), page_bytes(s), c->base + s->page,
+                             vm_prot_of(s->prot) | VM_FIXED);
+
+    return at < 0 ? fail(c->a, (int)at, "a segment could not be mapped") : 0;
+}
+
+/* Private memory with bytes of the object, by way of a mapping of our own. */
+static int copy_from_object(struct child *c, const struct elf_segment *s)
+{
+    size_t len = page_bytes(s);
+    int64_t at = sys_shm_map(HANDLE_SELF, c->object, first_page(s), len, 0, VM_READ);
+    int st;
+
+    if (at < 0)
+        return fail(c->a, (int)at, "a segment could not be read");
+    st = copy_segment(c, s, (const char *)at + (s->vaddr - s->page));
+    (void)sys_vm_unmap(HANDLE_SELF, (uintptr_t)at, len);
+    return st;
+}
+
+static int map_segment(struct child *c, const struct elf_segment *s)
+{
+    if (c->file != NULL || s->filesz == 0)
+        return copy_segment(c, s, c->file + s->offset);
+    return (s->prot & ELF_PF_W) == 0 && s->memsz == s->filesz ? share_segment(c, s)
+                                                              : copy_from_object(c, s);
+}
+
+static int map_segments(struct child *c)
+{
+    int st = 0;
+
+    for (uint32_t i = 0; i < c->image.nsegments && st == 0; i++)
+        st = map_segment(c, &c->image.segment[i]);
+    return st;
 }
 
 /* Only its range is reserved; pages come as they are touched. Nothing is mapped below it. */
@@ -126,31 +176,20 @@ static int map_clock(struct child *c)
 
 /* ---- handles ---- */
 
-static int grant(const struct child *c, handle_t h, uint32_t rights, uint32_t flags, int32_t at)
+/* What the child is given; the number of gifts. */
+static uint32_t collect(const struct spawn_args *a, struct process_gift *gifts)
 {
-    int64_t info = sys_handle_info(h);
+    uint32_t n = 0;
 
-    if (info < 0)
-        return (int)info;
-    return sys_process_grant(c->proc, h, rights == RIGHT_SAME ? (uint32_t)info : rights, flags, at);
-}
-
-static int grant_all(struct child *c)
-{
     for (int32_t i = 0; i < 3; i++) {
-        int h =
-            c->a->fds[i] == HANDLE_NONE ? 0 : grant(c, c->a->fds[i], RIGHT_SAME, HANDLE_EXACT, i);
-        if (h < 0)
-            return fail(c->a, h, "a file descriptor could not be given");
+        if (a->fds[i] != HANDLE_NONE)
+            gifts[n++] = (struct process_gift){ START_NONE, a->fds[i], RIGHT_SAME, i };
     }
-    for (size_t i = 0; i < c->a->nhandles; i++) {
-        const struct spawn_handle *s = &c->a->handles[i];
-        int h = grant(c, s->handle, s->rights, 0, 0);
-        if (h < 0)
-            return fail(c->a, h, "a start handle could not be given");
-        c->table[i] = (struct start_handle){ s->kind, h };
+    for (size_t i = 0; i < a->nhandles; i++) {
+        const struct spawn_handle *s = &a->handles[i];
+        gifts[n++] = (struct process_gift){ s->kind, s->handle, s->rights, -1 };
     }
-    return 0;
+    return n;
 }
 
 /* ---- the first thread's stack ---- */
@@ -217,18 +256,21 @@ static const char *program_path(const struct spawn_args *a)
     return a->path != NULL ? a->path : a->argv[0];
 }
 
-/* argc, argv, envp and auxv into words; what they point to onto the frame. */
-static uint64_t *make_words(struct frame *f, char *const *argv, char *const *envp, uint64_t *words)
+/* argc, argv, envp and auxv into words; what they point to onto the frame. *table: where the start
+ * handles are to be stored. */
+static uint64_t *make_words(struct frame *f, char *const *argv, char *const *envp, uint64_t *words,
+                            uint64_t *table)
 {
     const struct child *c = f->c;
     const struct elf_image *im = &c->image;
     const char *path = program_path(c->a);
     char entropy[16];
-    uint64_t name, random, table;
+    uint64_t name, random;
 
     random_bytes(entropy, sizeof entropy);
     random = push(f, entropy, sizeof entropy);
-    table = push(f, c->table, c->a->nhandles * sizeof c->table[0]);
+    f->used += c->a->nhandles * sizeof(struct start_handle);
+    *table = c->stack_top - f->used;
     name = path != NULL ? push(f, path, strlen(path) + 1) : 0;
     *words++ = count(argv);
     words = push_list(f, argv, words);
@@ -244,19 +286,25 @@ static uint64_t *make_words(struct frame *f, char *const *argv, char *const *env
     words = add_aux(words, AT_EXECFN_, name);
     words = add_aux(words, AT_MINSIGSTKSZ, getauxval(AT_MINSIGSTKSZ)); /* the machine's, as ours */
     words = add_aux(words, AT_RUGO_CPUS, getauxval(AT_RUGO_CPUS));
-    words = add_aux(words, AT_RUGO_HANDLES, table);
+    words = add_aux(words, AT_RUGO_HANDLES, *table);
     words = add_aux(words, AT_RUGO_NHANDLES, c->a->nhandles);
     words = add_aux(words, AT_RUGO_CLOCK, c->clock);
     return add_aux(words, AT_NULL_, 0);
 }
 
-static int make_frame(struct child *c)
+/* Handles, stack and first thread, all at once. */
+static int start(struct child *c)
 {
     char *const *argv = c->a->argv, *const *envp = c->a->envp != NULL ? c->a->envp : environ;
     size_t nwords = 3 + count(argv) + count(envp) + 2 * AUXV_MAX;
     const char *path = program_path(c->a);
     size_t text = bytes(argv) + bytes(envp) + (path != NULL ? strlen(path) + 1 : 0);
-    struct frame f = { NULL, text + sizeof c->table + nwords * sizeof(uint64_t) + 128, 0, c };
+    size_t size = text + c->a->nhandles * sizeof(struct start_handle) + nwords * 8 + 128;
+    struct frame f = { NULL, size, 0, c };
+    struct process_gift gifts[3 + SPAWN_HANDLE_MAX];
+    struct process_start start = { .entry = c->base + c->image.entry,
+                                   .image = c->base,
+                                   .gifts = (uintptr_t)gifts };
     uint64_t *words, *end;
     int st = -ENOMEM;
 
@@ -266,12 +314,15 @@ static int make_frame(struct child *c)
     words = malloc(nwords * sizeof *words);
     if (f.mem != NULL && words != NULL) {
         memset(f.mem, 0, f.size);
-        end = make_words(&f, argv, envp, words);
+        end = make_words(&f, argv, envp, words, &start.table);
         align(&f, 16);
         if ((end - words) % 2 != 0)
             f.used += sizeof *words; /* RSP is a multiple of 16 at the entry */
-        c->sp = push(&f, words, (size_t)(end - words) * sizeof *words);
-        st = store(c, c->sp, f.mem + f.size - f.used, f.used);
+        start.stack = push(&f, words, (size_t)(end - words) * sizeof *words);
+        start.data = (uintptr_t)(f.mem + f.size - f.used);
+        start.data_len = f.used;
+        start.ngifts = collect(c->a, gifts);
+        st = sys_process_start(c->proc, &start);
     }
     free(words);
     free(f.mem);
@@ -292,53 +343,56 @@ static int make_process(struct child *c)
     return c->proc < 0 ? c->proc : 0;
 }
 
-static int fill_process(struct child *c, const char *file)
+static int fill_process(struct child *c)
 {
-    int st = map_segments(c, file);
-    handle_t thread;
+    int st = map_segments(c);
 
     if (st == 0)
         st = map_stack(c);
     if (st == 0)
         st = map_clock(c);
-    if (st == 0)
-        st = grant_all(c);
-    if (st == 0)
-        st = make_frame(c);
-    if (st == 0)
-        st = sys_process_image(c->proc, c->base);
     if (st == 0 && c->a->ready != NULL)
         st = c->a->ready(c->proc, c->a->ready_arg);
+    return st == 0 ? start(c) : st;
+}
+
+/* head: the beginning of the program's size bytes. */
+static int spawn(struct child *c, const void *head, size_t head_size, size_t size, handle_t *proc)
+{
+    struct spawn_args *a = c->a;
+    int st;
+
+    a->reason = elf_check(head, head_size, size, &c->image);
+    if (a->reason != NULL)
+        return -ENOEXEC;
+    if (a->nhandles > SPAWN_HANDLE_MAX)
+        return fail(a, -E2BIG, "too many start handles");
+    if (c->image.pie)
+        c->base = IMAGE_LOW + random_page_below(WINDOW);
+    st = make_process(c);
     if (st != 0)
         return st;
-    thread = sys_thread_spawn(c->proc, c->base + c->image.entry, c->sp, 0, 0, 0);
-    if (thread < 0)
-        return thread;
-    (void)sys_handle_close(thread);
+    st = fill_process(c);
+    if (st != 0) {
+        (void)sys_process_kill(c->proc, 9);
+        (void)sys_handle_close(c->proc);
+        return st;
+    }
+    *proc = c->proc;
     return 0;
 }
 
 int spawn_image(struct spawn_args *a, const void *image, size_t size, handle_t *proc)
 {
-    struct child c = { .a = a, .proc = HANDLE_NONE };
-    int st;
+    struct child c = { .a = a, .proc = HANDLE_NONE, .file = image, .object = HANDLE_NONE };
 
-    a->reason = elf_check(image, size, size, &c.image);
-    if (a->reason != NULL)
-        return -ENOEXEC;
-    if (a->nhandles > SPAWN_HANDLE_MAX)
-        return fail(a, -E2BIG, "too many start handles");
-    if (c.image.pie)
-        c.base = IMAGE_LOW + random_page_below(WINDOW);
-    st = make_process(&c);
-    if (st != 0)
-        return st;
-    st = fill_process(&c, image);
-    if (st != 0) {
-        (void)sys_process_kill(c.proc, 9);
-        (void)sys_handle_close(c.proc);
-        return st;
-    }
-    *proc = c.proc;
-    return 0;
+    return spawn(&c, image, size, size, proc);
+}
+
+int spawn_object(struct spawn_args *a, handle_t object, size_t size, const void *head,
+                 size_t head_size, handle_t *proc)
+{
+    struct child c = { .a = a, .proc = HANDLE_NONE, .object = object };
+
+    return spawn(&c, head, head_size, size, proc);
 }

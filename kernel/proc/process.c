@@ -127,11 +127,11 @@ void process_set_priority(struct process *p, uint32_t priority)
     spin_unlock(&p->lock);
 }
 
-status_t process_thread_start(struct process *p, struct thread *t)
+/* Let t be p's and run, unless p is further than state `before`; the process is locked, and not on return. */
+static status_t start_thread(struct process *p, struct thread *t, uint32_t before)
 {
-    spin_lock(&p->lock);
-    bool alive = p->state < PROC_DYING;
-    if (alive) {
+    status_t st = p->state >= PROC_DYING ? -ESRCH : p->state > before ? -EBUSY : OK;
+    if (st == OK) {
         object_get(&p->obj);
         t->process = p;
         t->direct_calls = p->trace ? 0 : direct_calls;
@@ -144,10 +144,23 @@ status_t process_thread_start(struct process *p, struct thread *t)
             thread_set_priority_max(t, p->priority);
     }
     spin_unlock(&p->lock);
-    if (!alive)
-        return -ESRCH;
-    thread_start(t);
-    return OK;
+    if (st == OK)
+        thread_start(t);
+    return st;
+}
+
+status_t process_thread_start(struct process *p, struct thread *t)
+{
+    spin_lock(&p->lock);
+    return start_thread(p, t, PROC_RUNNING);
+}
+
+status_t process_thread_start_first(struct process *p, struct thread *t, uintptr_t image)
+{
+    spin_lock(&p->lock);
+    if (p->state == PROC_NEW)
+        __atomic_store_n(&p->image, image, __ATOMIC_RELAXED);
+    return start_thread(p, t, PROC_NEW);
 }
 
 /* Give back all that the process had; its threads are gone. */

@@ -93,6 +93,9 @@ struct user_start {
 struct thread *process_thread_create(struct process *p, const struct user_start *s, status_t *st);
 /* Make it one of p's threads and let it run; -ESRCH: p is ending, and t will never run. */
 status_t process_thread_start(struct process *p, struct thread *t) MUST_CHECK;
+/* The same, if p has never had a thread, with its program loaded at image; -EBUSY. */
+status_t process_thread_start_first(struct process *p, struct thread *t,
+                                    uintptr_t image) MUST_CHECK;
 /* Keep p's address space from ending while another process works on it; -ESRCH: it is ending. Paired with process_release. */
 status_t process_hold(struct process *p) MUST_CHECK;
 void process_release(struct process *p);

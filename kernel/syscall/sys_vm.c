@@ -192,6 +192,18 @@ int64_t sys_shm_info(handle_t shm, struct user_out info)
     return copy_to_user(info, &i, sizeof i);
 }
 
+int64_t sys_shm_users(handle_t shm)
+{
+    struct object *o;
+    status_t st = handle_get(shm, OBJ_SHM, 0, &o);
+    if (st != OK)
+        return st;
+    int64_t refs =
+        __atomic_load_n(&o->refs, __ATOMIC_ACQUIRE); /* the handle's and ours among them */
+    object_put(o);
+    return refs - 2;
+}
+
 int64_t sys_process_write(handle_t proc, uintptr_t addr, struct user_in buf, size_t len)
 {
     struct process *p;

@@ -17,6 +17,18 @@ int file_open_path(const char *path, uint32_t flags, uint32_t mode, handle_t *fi
 int file_load(const char *path, size_t max, void **data, size_t *size);
 void file_unload(void *data, size_t size);
 
+/*
+ * A file as a memory object that never changes: the protocol's `image`. The object is the caller's. -EFBIG or -ENOMEM: there is
+ * none to be had, and the file must be read.
+ */
+struct file_image {
+    handle_t object;
+    uint32_t mode; /* type and permission bits */
+    uint64_t size;
+    char head[1024]; /* its beginning */
+};
+int file_image_path(const char *path, struct file_image *im);
+
 /* Moves a handle into the file descriptor range, lowest free number not below `from`. The given
  * handle is closed, also on failure. The fd, or negative errno. */
 int fd_place(handle_t h, int from);

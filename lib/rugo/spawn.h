@@ -11,9 +11,8 @@
 struct spawn_handle {
     uint32_t kind;
     handle_t handle;
-    uint32_t rights;
+    uint32_t rights; /* RIGHT_SAME: what the parent's handle allows */
 };
-#define RIGHT_SAME 0xffffffffu /* what the parent's handle allows */
 
 struct spawn_args {
     /* Where the child is made; RIGHT_MANAGE. */
@@ -48,6 +47,13 @@ struct spawn_args {
  * process_create, vm_map and process_grant say.
  */
 int spawn_image(struct spawn_args *a, const void *image, size_t size, handle_t *proc);
+
+/*
+ * The same from a memory object of size bytes that nobody changes any more: what the program does not write is shared with
+ * all that run it. head: the first head_size bytes of it. The object needs RIGHT_READ and RIGHT_EXEC.
+ */
+int spawn_object(struct spawn_args *a, handle_t object, size_t size, const void *head,
+                 size_t head_size, handle_t *proc);
 
 /*
  * The same with a file. A name without '/' is sought in /boot/bin, /bin and /pkg/NAME/bin of every

@@ -22,6 +22,7 @@
 #include "services/fsd/blkdisk.h"
 #include "services/fsd/fiber.h"
 #include "services/fsd/files.h"
+#include "services/fsd/images.h"
 #include "services/fsd/fs.h"
 #include "services/fsd/server.h"
 #include "services/fsd/walk.h"
@@ -194,6 +195,7 @@ static void start_up(void *arg)
     int st = 0;
 
     (void)arg;
+    images_init(machine_bytes());
     if (open_disk())
         mounted = mount_disk();
     if (!mounted) {

@@ -23,6 +23,7 @@
 
 #include "services/fsd/fiber.h"
 #include "services/fsd/files.h"
+#include "services/fsd/images.h"
 #include "services/fsd/walk.h"
 #include "services/say.h"
 
@@ -154,7 +155,11 @@ static int create_file(struct walk *w, uint32_t mode)
 {
     if (w->slash)
         return -EISDIR;
-    return fs_create(w->dir, w->name, w->len, mode & MODE_BITS, &w->vn);
+    int st = fs_create(w->dir, w->name, w->len, mode & MODE_BITS, &w->vn);
+
+    if (st == 0)
+        image_changed(w->vn); /* the number may have been another file's */
+    return st;
 }
 
 /* Find, make and cut the file. The hold fits the flags. *vn is the caller's reference. */
@@ -174,8 +179,10 @@ static int open_vnode(struct vnode *top, const char *path, uint32_t flags, uint3
         st = create_file(&w, mode);
     } else {
         st = check_open(&w, flags);
-        if (st == 0 && (flags & O_TRUNC) != 0)
+        if (st == 0 && (flags & O_TRUNC) != 0) {
+            image_changed(w.vn);
             st = fs_truncate(w.vn, 0);
+        }
     }
     if (st == 0)
         *vn = vnode_get(w.vn);
@@ -303,8 +310,10 @@ static int64_t write_piece(const struct open_file *file, uint64_t *offset, const
         n = fs_stat(file->vn, &st);
         *offset = st.size;
     }
-    if (n == 0)
+    if (n == 0) {
+        image_changed(file->vn);
         n = fs_write(file->vn, *offset, buf, len);
+    }
     release_write(file->vn);
     return n;
 }
@@ -416,6 +425,7 @@ static int do_truncate(void *ctx, const struct ipc_call *call, int64_t length)
     if (length < 0)
         return -EINVAL;
     hold_write(file->vn);
+    image_changed(file->vn);
     st = fs_truncate(file->vn, (uint64_t)length);
     release_write(file->vn);
     return st;
@@ -612,6 +622,49 @@ static int do_stat_path(void *ctx, const struct ipc_call *call, uint32_t flags, 
     return st;
 }
 
+/* A handle of the client's own to the image of a file that is held, and the image's beginning. */
+static int hand_out(const struct ipc_call *call, struct vnode *vn, uint64_t size, handle_t *object)
+{
+    struct image *im;
+    size_t head;
+    int64_t n;
+    int st = image_of(vn, size, &im);
+
+    if (st != 0)
+        return st;
+    head = call->out_len < im->size ? (size_t)call->out_len : im->size;
+    n = put_bulk(call, 0, im->data, head);
+    if (n < 0)
+        return (int)n;
+    *object =
+        sys_handle_dup(im->object, RIGHT_READ | RIGHT_EXEC | RIGHT_DUP | RIGHT_TRANSFER, 0, 0);
+    return *object < 0 ? *object : 0;
+}
+
+static int do_image(void *ctx, const struct ipc_call *call, const char *path, handle_t *object,
+                    uint64_t *size, uint32_t *mode)
+{
+    struct fs_stat st;
+    struct vnode *vn;
+    int err = find_vnode(ctx, path, 0, &vn);
+
+    if (err != 0)
+        return err;
+    hold_read(vn);
+    err = fs_stat(vn, &st);
+    if (err == 0 && vnode_type(vn) != FS_IFREG)
+        err = vnode_type(vn) == FS_IFDIR ? -EISDIR : -EINVAL;
+    if (err == 0)
+        err = hand_out(call, vn, st.size, object);
+    release_read(vn);
+    vnode_put(vn);
+    if (err == 0) {
+        *size = st.size;
+        *mode = st.mode;
+    }
+    return err;
+}
+
 static int do_readlink(void *ctx, const struct ipc_call *call, const char *path, uint64_t *count)
 {
     char target[FS_SYMLINK_MAX];
@@ -741,6 +794,8 @@ static int do_unlink(void *ctx, const struct ipc_call *call, uint32_t flags, con
         st = fs_rmdir(w.dir, w.name, w.len);
     else if (st == 0)
         st = fs_unlink(w.dir, w.name, w.len);
+    if (st == 0)
+        image_changed(w.vn);
     end_change(&w);
     return st;
 }
@@ -841,6 +896,7 @@ static const struct file_ops file_ops = {
     .readlink = do_readlink,
     .statfs = do_statfs,
     .utimes = do_utimes,
+    .image = do_image,
 };
 
 static const struct service_ops service_ops = { .stop = do_stop };

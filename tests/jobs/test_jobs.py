@@ -5,6 +5,10 @@ def test_limits(boot, nonce, secret):
     boot(f"test=job.limits nonce={nonce}").ok().line("JOB: limits ok", nonce=nonce, secret=secret)
 
 
+def test_start(boot, nonce, secret):
+    boot(f"test=job.start nonce={nonce}").ok().line("JOB: start ok", nonce=nonce, secret=secret)
+
+
 def test_out_of_memory(boot, nonce, secret):
     """The job to blame is ended and named; its neighbour lives on."""
     run = boot(f"test=job.oom nonce={nonce}", mem=64).ok()
