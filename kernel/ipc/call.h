@@ -73,8 +73,11 @@ static inline void cargo_pass(struct ipc_cargo *to, struct ipc_cargo *from)
     to->nhandles = from->nhandles;
     from->nhandles = 0;
 }
-/* Put handles that came into the calling thread's table, and their numbers into its buffer. No lock is held. */
-void cargo_deliver(struct ipc_cargo *c, struct ipc_msg *buf);
+/*
+ * Put handles that came into the calling thread's table, and their numbers into its buffer. answer: they answer a call, and
+ * sessions among them are its process's to pay for. No lock is held.
+ */
+void cargo_deliver(struct ipc_cargo *c, struct ipc_msg *buf, bool answer);
 /*
  * Go on with the call of the calling thread, which was received and from which it woke early (st: wait_sleep's). Returns
  * when it is over.

@@ -494,7 +494,7 @@ static status_t complete_call(struct endpoint *ep, struct msg_slot *s, uint64_t 
     else if (st != OK)
         cargo_drop(&s->cargo);
     else
-        cargo_deliver(&s->cargo, s->buf);
+        cargo_deliver(&s->cargo, s->buf, true);
     return st;
 }
 
@@ -601,7 +601,7 @@ static void finish_delivery(struct delivery *d, struct ipc_msg *buf)
             handle_close_if(&d->sender->handles, d->cargo.source[i], d->cargo.grants[i].obj);
     if (d->sender)
         object_put(&d->sender->obj);
-    cargo_deliver(&d->cargo, buf);
+    cargo_deliver(&d->cargo, buf, false);
     empty_trash(&d->trash);
 }
 
@@ -622,7 +622,7 @@ static status_t complete_receive(struct endpoint *ep, bool wait, uint64_t deadli
     if (st < 0)
         return st;
     if (st == WOKEN_DONE)
-        cargo_deliver(&current_thread()->msg->cargo, buf);
+        cargo_deliver(&current_thread()->msg->cargo, buf, false);
     else
         finish_delivery(&d, buf);
     return OK;

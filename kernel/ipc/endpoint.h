@@ -80,6 +80,7 @@ struct slot_cell {
  * for the server, which must still answer: a ghost, without thread and buffer.
  */
 struct msg_slot {
+    struct account *payer; /* [I] account_pay */
     struct ipc_msg *buf; /* [I] kernel address of the page */
     uintptr_t user_addr; /* [I] */
     struct shm *page; /* [I] holds a reference */

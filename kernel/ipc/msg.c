@@ -74,6 +74,10 @@ struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
     return msg_token(cell->slot) == token ? cell->slot : NULL;
 }
 
+/* Bytes that are charged to the job of the thread, until the slot goes: the thread may have gone before. */
+#define SLOT_COST 1024u
+_Static_assert(sizeof(struct msg_slot) <= SLOT_COST, "a slot pays for itself");
+
 /* Free a slot of the calling thread that has no number, and its page. */
 static void slot_free(struct msg_slot *s)
 {
@@ -83,6 +87,7 @@ static void slot_free(struct msg_slot *s)
         s->user_addr = 0;
     if (s->page)
         object_put(&s->page->obj);
+    account_refund(s->payer, SLOT_COST);
     kfree(s);
 }
 
@@ -110,6 +115,7 @@ struct shm *msg_slot_leave(struct msg_slot *s)
 void msg_slot_forget(struct msg_slot *s)
 {
     unnumber_slot(s);
+    account_refund(s->payer, SLOT_COST);
     kfree(s);
 }
 
@@ -125,9 +131,15 @@ status_t msg_slot_make(uintptr_t *user_addr)
         *user_addr = t->msg->user_addr;
         return OK;
     }
-    struct msg_slot *s = kzalloc(sizeof *s);
-    if (!s)
+    struct account *payer = &t->process->job->account;
+    if (account_pay(payer, SLOT_COST) != OK)
         return -ENOMEM;
+    struct msg_slot *s = kzalloc(sizeof *s);
+    if (!s) {
+        account_refund(payer, SLOT_COST);
+        return -ENOMEM;
+    }
+    s->payer = payer;
     s->thread = t;
     list_init(&s->item.node);
     list_init(&s->item.session_node);
@@ -135,7 +147,7 @@ status_t msg_slot_make(uintptr_t *user_addr)
     list_init(&s->ghost_node);
     wait_queue_init(&s->caller);
     s->page = shm_create(PAGE_SIZE);
-    status_t st = s->page ? object_charge(&s->page->obj, &t->process->job->account) : -ENOMEM;
+    status_t st = s->page ? object_charge(&s->page->obj, payer) : -ENOMEM;
     paddr_t frame = st == OK ? shm_page(s->page, 0) : 0;
     st = frame ? OK : -ENOMEM;
     if (st == OK) {
@@ -166,13 +178,19 @@ void cargo_drop(struct ipc_cargo *c)
     c->nhandles = 0;
 }
 
-void cargo_deliver(struct ipc_cargo *c, struct ipc_msg *buf)
+static handle_t deliver(struct grant *g, bool answer)
 {
-    for (uint32_t i = 0; i < c->nhandles; i++) {
-        buf->handles[i] = handle_add_grant(&process_current()->handles, &c->grants[i]);
-        if (buf->handles[i] < 0)
-            buf->handles[i] = -EMFILE;
-    }
+    struct process *p = process_current();
+    if (answer && object_adopt(g->obj, &p->job->account) != OK)
+        return -EMFILE;
+    handle_t h = handle_add_grant(&p->handles, g);
+    return h < 0 ? -EMFILE : h;
+}
+
+void cargo_deliver(struct ipc_cargo *c, struct ipc_msg *buf, bool answer)
+{
+    for (uint32_t i = 0; i < c->nhandles; i++)
+        buf->handles[i] = deliver(&c->grants[i], answer);
     buf->nhandles = c->nhandles;
     cargo_drop(c);
 }

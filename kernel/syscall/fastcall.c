@@ -221,7 +221,7 @@ INLINE int64_t reply_recv(struct endpoint *ep, struct msg_slot *own, uint64_t to
     if (UNLIKELY(st != WOKEN_DONE))
         st = endpoint_receive_resume(ep, deadline, (int)st);
     else if (own->cargo.nhandles)
-        cargo_deliver(&own->cargo, own->buf);
+        cargo_deliver(&own->cargo, own->buf, false);
     object_put(&ep->obj);
     return st == WOKEN_DONE ? OK : st;
 }

@@ -220,12 +220,39 @@ static void images_in_use(void)
     NEED(sys_handle_close(im[0].object));
 }
 
+static uint64_t sessions_used(void)
+{
+    struct job_info info;
+
+    NEED(sys_job_info(start_handle(START_JOB), &info));
+    return info.used[JOB_SESSIONS];
+}
+
+/* An open file is a session that fsd made for us: we pay, and at our limit there is none. */
+static void who_pays(void)
+{
+    uint64_t before = sessions_used();
+    handle_t file, other;
+
+    NEED(file_open_path("/boot/bin/true", O_RDONLY, 0, &file, NULL));
+    EXPECT(before + 1, sessions_used());
+    NEED(sys_job_limit(start_handle(START_JOB), JOB_SESSIONS, before + 1));
+    EXPECT(-EMFILE, file_open_path("/boot/bin/true", O_RDONLY, 0, &other, NULL));
+    NEED(sys_handle_close(file));
+    for (int i = 0; i < 300 && sessions_used() != before; i++)
+        NEED(sys_thread_sleep(10 * MS)); /* until fsd has heard of it */
+    EXPECT(before, sessions_used());
+    NEED(file_open_path("/boot/bin/true", O_RDONLY, 0, &file, NULL));
+    NEED(sys_handle_close(file));
+}
+
 int main(void)
 {
     refusals();
     limits();
     images();
     images_in_use();
+    who_pays();
     test_mark("JOB: start ok");
     return 0;
 }
