@@ -5,8 +5,8 @@
  * it runs, and a failure kills the empty shell.
  *
  * A program comes as bytes, which are copied (process_write stores whatever the protection is), or
- * as a memory object, whose pages the child maps: those it only reads are shared with all that run
- * the program.
+ * as a memory object, whose pages the child maps: those are shared with all that run the program,
+ * until it writes to one and gets a copy.
  */
 #include <rugo/spawn.h>
 
@@ -120,26 +120,28 @@ static int share_segment(struct child *c, const struct elf_segment *s)
     return at < 0 ? fail(c->a, (int)at, "a segment could not be mapped") : 0;
 }
 
-/* Private memory with bytes of the object, by way of a mapping of our own. */
-static int copy_from_object(struct child *c, const struct elf_segment *s)
+/* Copies of the object's pages, made where the program writes; zeros to the end of the last one, and pages of zeros. */
+static int copy_on_write(struct child *c, const struct elf_segment *s)
 {
-    size_t len = page_bytes(s);
-    int64_t at = sys_shm_map(HANDLE_SELF, c->object, first_page(s), len, 0, VM_READ);
-    int st;
+    static const char zeros[PAGE_SIZE];
+    uint64_t end = s->vaddr + s->filesz, bytes = page_bytes(s), left = s->page + bytes - end;
+    int64_t at = sys_shm_map(c->proc, c->object, first_page(s), bytes, c->base + s->page,
+                             vm_prot_of(s->prot) | VM_PRIVATE | VM_FIXED);
 
-    if (at < 0)
-        return fail(c->a, (int)at, "a segment could not be read");
-    st = copy_segment(c, s, (const char *)at + (s->vaddr - s->page));
-    (void)sys_vm_unmap(HANDLE_SELF, (uintptr_t)at, len);
-    return st;
+    if (at >= 0 && bytes < s->pages)
+        at = sys_vm_map(c->proc, c->base + s->page + bytes, s->pages - bytes, vm_prot_of(s->prot),
+                        VM_FIXED);
+    if (at >= 0 && s->memsz > s->filesz && left > 0)
+        at = store(c, c->base + end, zeros, left);
+    return at < 0 ? fail(c->a, (int)at, "a segment could not be mapped") : 0;
 }
 
 static int map_segment(struct child *c, const struct elf_segment *s)
 {
     if (c->file != NULL || s->filesz == 0)
-        return copy_segment(c, s, c->file + s->offset);
+        return copy_segment(c, s, c->file != NULL ? c->file + s->offset : NULL);
     return (s->prot & ELF_PF_W) == 0 && s->memsz == s->filesz ? share_segment(c, s)
-                                                              : copy_from_object(c, s);
+                                                              : copy_on_write(c, s);
 }
 
 static int map_segments(struct child *c)

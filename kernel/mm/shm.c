@@ -103,14 +103,16 @@ static paddr_t anon_page(struct shm *s, uint64_t index)
         *p = page_new(s);
     if (p)
         at = *p;
+    if (p && s->reach <= index)
+        s->reach = index + 1;
     spin_unlock(&s->lock);
     return at;
 }
 
-static void release_leaf(paddr_t *leaf)
+static void release_leaf(paddr_t *leaf, uint64_t count)
 {
     struct frame_list frames = { 0 };
-    for (uint64_t i = 0; leaf && i < FANOUT; i++)
+    for (uint64_t i = 0; i < count; i++)
         if (leaf[i])
             frame_list_add(&frames, leaf[i]);
     frame_list_free(&frames);
@@ -122,11 +124,13 @@ static void anon_release(struct shm *s)
     account_uncharge(s->obj.account, JOB_MEMORY, s->paid);
     if (!s->tables)
         return;
-    for (uint64_t top = 0; top < SHM_MAX_PAGES / FANOUT / FANOUT; top++) {
-        for (uint64_t mid = 0; s->tables[top] && mid < FANOUT; mid++)
-            release_leaf(s->tables[top][mid]);
-        kfree(s->tables[top]);
+    for (uint64_t first = 0; first < s->reach; first += FANOUT) {
+        paddr_t **mid = s->tables[first / FANOUT / FANOUT];
+        if (mid && mid[first / FANOUT % FANOUT])
+            release_leaf(mid[first / FANOUT % FANOUT], min_u64(FANOUT, s->reach - first));
     }
+    for (uint64_t first = 0; first < s->reach; first += FANOUT * FANOUT)
+        kfree(s->tables[first / FANOUT / FANOUT]);
     kfree(s->tables);
 }
 
