@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include "explore.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 #include "proc/job.h"
 #include "sched/sched.h"
@@ -25,6 +26,8 @@ static struct fiber {
 } fibers[EXPLORE_THREADS];
 
 struct cpu cpus[MAX_CPUS];
+char host_memory[HOST_FRAMES * PAGE_SIZE] ALIGNED(PAGE_SIZE);
+char host_frames[HOST_FRAMES * sizeof(struct frame)] ALIGNED(64);
 struct process explore_process;
 struct job explore_job;
 
@@ -345,6 +348,22 @@ int explore_main(int argc, char **argv, const struct explore_scenario *scenarios
     return 0;
 }
 
+unsigned explore_cpu(void)
+{
+    return current;
+}
+
+void explore_on_cpu(unsigned i, void (*fn)(void *arg), void *arg)
+{
+    unsigned me = current;
+    bool ran = running;
+    running = false; /* with interrupts off there */
+    current = i;
+    fn(arg);
+    current = me;
+    running = ran;
+}
+
 struct thread *explore_thread(unsigned i)
 {
     return &fibers[i].thread;
@@ -404,6 +423,11 @@ void thread_yield(void)
     fibers[current].yields = running;
     if (running)
         reschedule();
+}
+
+void cpu_pause(void)
+{
+    thread_yield();
 }
 
 void ready_enqueue(struct thread *t, bool next)

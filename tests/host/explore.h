@@ -31,6 +31,9 @@ struct explore_scenario {
 #define AT_ANY_TIME 1000000ull
 #define AT_LAST     2000000ull
 
+/* The number of the running fiber, which is that of its CPU; and fn as another CPU would run it. */
+unsigned explore_cpu(void);
+void explore_on_cpu(unsigned i, void (*fn)(void *arg), void *arg);
 /* The thread of a fiber. Its process is explore_process, with a table and an account of its own. */
 struct thread *explore_thread(unsigned i);
 extern struct process explore_process;

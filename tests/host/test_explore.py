@@ -61,6 +61,26 @@ PLANTS = {
     "endpoint: cancelled twice": ("endpoint", "kernel/ipc/endpoint.c", "    if (s->item.kind == ITEM_CANCEL)\n        return;\n    s->item",
                                   "    s->item"),
     "endpoint: a token that stays good": ("endpoint", "kernel/ipc/endpoint.c", "    call_left_server(s);\n", "    list_del(&s->node);\n"),
+    "vm: freed before all have forgotten": ("vm", "kernel/mm/aspace.c", """\
+    if (b->cpus)
+        smp_flush_tlb(b->cpus, b->from, b->to);
+    frame_list_free(&b->frames);
+""", """\
+    frame_list_free(&b->frames);
+    if (b->cpus)
+        smp_flush_tlb(b->cpus, b->from, b->to);
+"""),
+    "vm: a CPU that comes back is not told": ("vm", "kernel/mm/aspace.c", "    else if (cpu->aspace_seen != generation)\n        write_cr3(as->root);\n",
+                                              ""),
+    "vm: who uses it is asked too early": ("vm", "kernel/mm/aspace.c", """\
+    __atomic_fetch_or(&as->cpus, bit_of(cpu), __ATOMIC_SEQ_CST);
+    cpu->aspace_used = true;
+    uint64_t generation = __atomic_load_n(&as->generation, __ATOMIC_SEQ_CST);
+""", """\
+    uint64_t generation = __atomic_load_n(&as->generation, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&as->cpus, bit_of(cpu), __ATOMIC_SEQ_CST);
+    cpu->aspace_used = true;
+"""),
 }
 
 

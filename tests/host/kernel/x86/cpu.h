@@ -23,6 +23,8 @@ struct cpu {
     struct cpu_stats stats;
     struct lock_waits lock_waits[LOCK_RANKS];
     struct aspace *aspace;
+    bool aspace_used;
+    uint64_t aspace_seen;
     uint64_t slice_end, timer_programmed;
 };
 
@@ -55,6 +57,11 @@ static inline void irq_enable(void)
 {
     this_cpu()->irqs_off = false;
 }
+/* A waiting loop lets others run. */
+void cpu_pause(void);
+/* The explorer's own translation look-aside buffers (explore_vm.c). */
+void write_cr3(uint64_t v);
+void cpu_flush_tlb(uintptr_t from, uintptr_t to);
 static inline bool irq_enabled(void)
 {
     return !this_cpu()->irqs_off;
