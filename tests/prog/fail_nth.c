@@ -199,6 +199,118 @@ static int port(void)
     return st;
 }
 
+static int pipe_ends(void)
+{
+    static char text[3 * PAGE_SIZE];
+    struct pipe_ends ends;
+    int st = sys_pipe_create(0, &ends);
+
+    if (st != 0)
+        return st;
+    int64_t n = sys_pipe_write(ends.write_end, text, sizeof(text));
+    note(&st,
+         n >= 0 && n < (int64_t)sizeof(text) ? -ENOMEM : n); /* less is what there was memory for */
+    if (n > 0)
+        note(&st, sys_pipe_read(ends.read_end, text, sizeof(text)) - n);
+    close_if(ends.read_end);
+    close_if(ends.write_end);
+    return st;
+}
+
+/* Reserved, made usable in part, given up, and unmapped. */
+static int reservation(void)
+{
+    const uintptr_t at = 0x123500000000;
+    int64_t got = sys_vm_reserve(HANDLE_SELF, at, 512 * PAGE_SIZE, VM_FIXED);
+    int st = got < 0 ? (int)got : 0;
+
+    if (st == 0)
+        note(&st, sys_vm_commit(HANDLE_SELF, at + 8 * PAGE_SIZE, 8 * PAGE_SIZE));
+    if (st == 0)
+        note(&st, touch(at + 8 * PAGE_SIZE));
+    if (st == 0)
+        note(&st, sys_vm_decommit(HANDLE_SELF, at + 8 * PAGE_SIZE, 4 * PAGE_SIZE));
+    if (st == 0)
+        note(&st, touch(at + 8 * PAGE_SIZE));
+    if (got > 0)
+        NEED(sys_vm_unmap(HANDLE_SELF, at, 512 * PAGE_SIZE));
+    return st;
+}
+
+static int resized_object(void)
+{
+    handle_t shm = sys_shm_create(PAGE_SIZE, 0);
+    int64_t at = shm < 0 ? shm : sys_shm_resize(shm, 600 * PAGE_SIZE);
+    int st = at < 0 ? (int)at : 0;
+
+    at = st == 0 ? sys_shm_map(HANDLE_SELF, shm, 0, 600 * PAGE_SIZE, 0, VM_READ | VM_WRITE) : st;
+    note(&st, at);
+    if (st == 0)
+        note(&st, touch((uintptr_t)at + 599 * PAGE_SIZE));
+    if (at > 0) {
+        EXPECT(0, sys_shm_resize(shm, PAGE_SIZE));
+        NEED(sys_vm_unmap(HANDLE_SELF, (uintptr_t)at, 600 * PAGE_SIZE));
+    }
+    close_if(shm);
+    return st;
+}
+
+static int posts(void)
+{
+    handle_t port = sys_port_create();
+    struct port_event events[8];
+    int st = port < 0 ? port : 0;
+
+    for (uint64_t token = 1; st == 0 && token <= 3; token++)
+        note(&st, sys_port_post(port, token, EV_USER0));
+    if (st == 0)
+        note(&st, sys_port_wait(port, events, 8, 0));
+    close_if(port);
+    return st;
+}
+
+/* What tells of others needs memory of its own. */
+static int looking(void)
+{
+    static struct thread_info threads[4];
+    static struct handle_record records[40];
+    static uint64_t pids[300];
+    static char text[2 * PAGE_SIZE];
+    int st = 0;
+
+    note(&st, sys_job_list(start_handle(START_JOB), pids, 300));
+    note(&st, sys_process_threads(HANDLE_SELF, 0, threads, 4));
+    note(&st, sys_process_handles(HANDLE_SELF, 0, records, 40));
+    note(&st, sys_random(text, sizeof(text)));
+    note(&st, sys_debug_write(start_handle(START_LOG), text, 0));
+    return st;
+}
+
+static int trace(void)
+{
+    handle_t job = sys_job_create(start_handle(START_JOB)), proc = -1, trace = -1;
+    struct trace_record record;
+    uint64_t lost;
+    int st = job < 0 ? job : 0;
+
+    if (st == 0) {
+        proc = sys_process_create(job, "traced", 6);
+        note(&st, proc);
+    }
+    if (st == 0) {
+        trace = sys_trace_create(proc, 100, 0);
+        note(&st, trace);
+    }
+    if (st == 0) {
+        int got = (int)sys_trace_read(trace, &record, 1, &lost, 0);
+        st = got == -ETIMEDOUT ? 0 : got;
+    }
+    close_if(trace);
+    close_if(proc);
+    close_if(job);
+    return st;
+}
+
 /* ---- messages ---- */
 
 static void prepare(struct ipc_msg *m, const handle_t *what, uint32_t n)
@@ -392,11 +504,21 @@ static int spawn(void)
 }
 
 static const struct operation kernel_operations[] = {
-    { "handles", handles, 0 }, { "memory object", memory_object, 0 },
-    { "mapping", mapping, 0 }, { "port", port, 0 },
-    { "message", message, 0 }, { "call", call, 0 },
+    { "handles", handles, 0 },
+    { "memory object", memory_object, 0 },
+    { "mapping", mapping, 0 },
+    { "port", port, 0 },
+    { "pipe", pipe_ends, 2 }, /* what a page is missing for is tried again */
+    { "reservation", reservation, 0 },
+    { "resized object", resized_object, 0 },
+    { "posts", posts, 0 },
+    { "looking", looking, 0 },
+    { "trace", trace, 0 },
+    { "message", message, 0 },
+    { "call", call, 0 },
     { "thread", thread, 2 }, /* a guard page can be had in two ways */
-    { "process", process, 0 }, { "spawn", spawn, 0 },
+    { "process", process, 0 },
+    { "spawn", spawn, 0 },
 };
 
 static void try_kernel(void)

@@ -5,7 +5,8 @@ import re
 from rugo.machine import ORDINARY_BUILD
 
 # What must at least have been tried, so that a program which tries nothing is found out.
-KERNEL = {"memory object": 10, "mapping": 15, "port": 4, "message": 4, "call": 2, "thread": 4, "process": 10, "spawn": 30}
+KERNEL = {"memory object": 10, "mapping": 15, "port": 4, "message": 4, "call": 2, "thread": 3, "process": 10, "spawn": 30,
+          "pipe": 3, "reservation": 4, "resized object": 5, "posts": 3, "looking": 4, "trace": 8}
 SERVICES = {"spawn, svcman refused": 40, "boot of console, svcman refused": 30, "boot of console, it refused": 5,
             "boot of fsd, svcman refused": 40, "boot of fsd, it refused": 10}
 
