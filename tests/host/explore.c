@@ -333,6 +333,7 @@ static void explore(unsigned long limit, unsigned long randoms, uint64_t seed)
         run_once();
     }
     printf(", %lu at random\n", randoms);
+    fflush(stdout);
 }
 
 int explore_main(int argc, char **argv, const struct explore_scenario *scenarios, size_t n)

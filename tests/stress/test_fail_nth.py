@@ -18,8 +18,8 @@ def check(run, what, least, nonce, secret):
     assert not few, f"hardly anything was refused: {few}"
 
 
-def test_kernel(boot, nonce, secret):
-    check(boot(f"test=fail.kernel nonce={nonce}"), "kernel", KERNEL, nonce, secret)
+def test_kernel(boot, nonce, secret, smp):
+    check(boot(f"test=fail.kernel nonce={nonce}", smp=smp), "kernel", KERNEL, nonce, secret)
 
 
 def test_files(boot, nonce, secret, make_disk):
