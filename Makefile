@@ -494,8 +494,9 @@ BENCH_OF_core  := bench/rugo/core.c $(BENCH_PORT)
 BENCH_OF_blk   := bench/linux/src/bench_blk.c $(BENCH_PORT)
 BENCH_OF_fs    := bench/linux/src/bench_fs.c $(BENCH_PORT)
 BENCH_OF_init  := bench/rugo/init.c
+BENCH_OF_smp   := bench/rugo/smp.c
 BENCH_OF_hello := bench/linux/src/hello.c
-BENCH_PROGRAMS := core blk fs init hello
+BENCH_PROGRAMS := core blk fs smp init hello
 BENCH_SRC   := $(sort $(foreach p,$(BENCH_PROGRAMS),$(BENCH_OF_$(p)))) bench/rugo/nothing.c
 
 .PHONY: bench
@@ -528,7 +529,7 @@ $(BENCH)/initrd.cpio: $(BENCH_SERVICES:%=$(BUILD)/bin/%) $(BENCH_PROGRAMS:%=$(BE
 	@set -e; cd $(BENCH); i=initrd; \
 	for p in $(BENCH_SERVICES); do install -m 755 ../bin/$$p $$i/bin/$$p; done; \
 	for p in hello nothing; do install -m 755 bin/$$p $$i/bin/$$p; done; \
-	for p in core blk fs init; do install -m 755 bin/$$p $$i/bench/$$p; done
+	for p in core blk fs smp init; do install -m 755 bin/$$p $$i/bench/$$p; done
 	@install -m 644 etc/services/fsd.conf $(BENCH)/initrd/etc/services/fsd.conf
 	@install -m 644 bench/rugo/scenarios $(BENCH)/initrd/etc/scenarios
 	@find $(BENCH)/initrd -exec touch -d @0 {} +

@@ -2,7 +2,7 @@
  * The first program of a benchmark run, as init_linux.c is on Linux: says that the system is up, runs the
  * phases that `phases=` on the kernel's command line names, says DONE. Its exit ends the machine.
  *
- * Phases: boot core blk fs, and core1 to core9: core with that many batches. Others, which this system does
+ * Phases: boot core blk smp fs, and core1 to core9: core with that many batches. Others, which this system does
  * not have yet, are passed over.
  */
 #include <rugo/spawn.h>
@@ -118,6 +118,8 @@ int main(void)
     }
     if (wanted("blk"))
         run("blk", NULL, NULL);
+    if (wanted("smp"))
+        run("smp", NULL, NULL);
     if (wanted("fs"))
         run("fs", "0", "ext2"); /* / must be the disk: it is, if the first one holds ext2 */
     printf("DONE\n");
