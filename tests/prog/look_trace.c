@@ -9,7 +9,7 @@
 
 #define BAD_POINTER ((void *)0xffff800000000000u)
 
-enum { BATCH = 32, LOOPS = 1000, THREADS = 4, NO_CALL = 0x1fff };
+enum { BATCH = 32, LOOPS = 200, THREADS = 4, NO_CALL = 0x1fff };
 
 /* ---- children ---- */
 
@@ -120,7 +120,7 @@ static void test_calls(void)
     end(proc, trace, 7 << 8);
 }
 
-/* What four threads do is all there, or counted as lost. */
+/* What four threads do is all there (it fits into the largest ring), or counted as lost. */
 static void count_yields(uint32_t size, bool all)
 {
     handle_t trace, proc = spawn_traced("threads", size, &trace);
