@@ -48,12 +48,13 @@ WARN := -Wall -Wextra -Werror -Wconversion -Wno-sign-conversion -Wshadow -Wstric
 
 # What every piece of target code shares: our C, no host headers, the same source paths on every machine.
 TARGET := -std=gnu11 $(WARN) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -O2 -g -fno-common \
-          -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+          -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
           -ffile-prefix-map=$(CURDIR)=.
 
 # Position independent without a GOT (RIP-relative, hidden); no vector registers, no red zone below the stack;
 # no loop may become a call of memcpy inside memcpy.
-KERNEL_FLAGS := $(TARGET) -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone -mgeneral-regs-only \
+# A smashed stack is noticed before the function returns (klib/stack_guard.c).
+KERNEL_FLAGS := $(TARGET) -fstack-protector-strong -mstack-protector-guard=global -fpie -fvisibility=hidden -mcmodel=small -mno-red-zone -mgeneral-regs-only \
                 -fno-omit-frame-pointer -fno-tree-loop-distribute-patterns \
                 -Ikernel -I$(BUILD)/gen/kernel -I$(BUILD)/gen/include -I.
 # The kernel that the tests boot ($(BUILD)/test/rugo.elf) checks itself: undefined behaviour ends it with a trap, and
@@ -73,12 +74,13 @@ KERNEL_LINK  := -m elf_x86_64 -pie --no-dynamic-linker -z text -z max-page-size=
 KERNEL_MAX   := 524288
 
 # The shim is 64-bit code linked low; Multiboot wants to see a 32-bit ELF file, so it is relabelled at the end.
-SHIM_FLAGS := $(TARGET) -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only \
+SHIM_FLAGS := $(TARGET) -fno-stack-protector -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only \
               -fno-tree-loop-distribute-patterns -Iboot/shim -I. -Ikernel
 SHIM_LINK  := -m elf_x86_64 -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T boot/shim/shim.ld
 
-# (Frame pointers: reports of crashes tell who called whom.)
-USER_FLAGS := $(TARGET) -fpie -fno-omit-frame-pointer -fvisibility=hidden -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
+# Frame pointers: reports of crashes tell who called whom. A smashed stack is noticed (lib/stack_guard.c).
+USER_FLAGS := $(TARGET) -fstack-protector-strong -fpie -fno-omit-frame-pointer -fvisibility=hidden \
+              -ffunction-sections -fdata-sections -Ilib -I$(BUILD)/gen/include -I.
 # The library defines memcpy and its kin, so gcc must not turn their loops into calls of themselves;
 # programs may rely on what gcc knows about the standard names.
 LIB_FLAGS  := $(USER_FLAGS) -fno-tree-loop-distribute-patterns
@@ -189,6 +191,8 @@ $(BUILD)/obj/boot/shim/%.c.o: boot/shim/%.c $(BUILD)/kept/shim | $(ABI_STAMP)
 $(BUILD)/obj/boot/shim/%.S.o: boot/shim/%.S $(BUILD)/kept/shim | $(ABI_STAMP)
 	$(call compile,AS,$(SHIM_FLAGS) -D__ASSEMBLY__)
 
+# They run before there is a word for the stack protector to look at (lib/start.c).
+$(BUILD)/obj/lib/start.c.o $(BUILD)/obj/lib/mem.c.o: LIB_FLAGS += -fno-stack-protector
 $(BUILD)/obj/lib/%.c.o: lib/%.c $(BUILD)/kept/lib | $(ABI_STAMP)
 	$(call compile,CC,$(LIB_FLAGS))
 $(BUILD)/obj/lib/%.S.o: lib/%.S $(BUILD)/kept/lib | $(ABI_STAMP)

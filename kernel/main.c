@@ -11,6 +11,7 @@
 #include "klib/boot_info.h"
 #include "klib/cmdline.h"
 #include "klib/printf.h"
+#include "klib/stack_guard.h"
 #include "klib/string.h"
 #include "klib/tree.h"
 #include "mm/frame.h"
@@ -150,6 +151,7 @@ void kmain(void)
     limine_collect(&boot);
     cpu_features_init();
     random_start();
+    stack_guard_init(random_u64());
     gdt_init(&cpus[0], NULL);
     if (!cpu_features.nx)
         panic(PANIC_BOOT, "this CPU has no NX bit");

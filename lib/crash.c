@@ -40,6 +40,8 @@ int crash_describe(handle_t proc, const char *program, const struct symbols *s,
              "%s (pid %lu) was ended by a fault: %s at 0x%lx, address 0x%lx, signal %u",
              (const char *)info.name, info.pid, (const char *)c.cause, c.rip, c.address, c.signal);
     line(text);
+    if ((c.flags & CRASH_STACK) != 0)
+        line("  its stack ran over its end");
     for (uint32_t i = 0; i < c.nframes && i < CRASH_FRAMES; i++)
         describe_frame(&c, program != NULL ? program : (const char *)info.name, s, i, line);
     return 0;

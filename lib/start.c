@@ -1,7 +1,7 @@
 /*
  * From _start to main: relocate the image, read the auxiliary vector, make the first thread's
  * block. Until relocate() is done no pointer in initialised data is valid, so it comes first and
- * uses none.
+ * uses none. This file and mem.c are compiled without the stack protector: there is no block yet.
  */
 #include <rugo/start.h>
 
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DT_RELA = 7, DT_RELASZ = 8, R_X86_64_RELATIVE = 8 };
+enum { DT_RELA = 7, DT_RELASZ = 8, R_X86_64_RELATIVE = 8, AT_RANDOM_ = 25 };
 
 struct dynamic {
     int64_t tag;
@@ -33,6 +33,7 @@ const char *program_name = "?";
 static const uint64_t *auxv;
 static const struct elf_phdr *tls; /* the program's PT_TLS, or NULL */
 static char *tls_image;
+static uint64_t canary;
 static char first_block[256] __attribute__((aligned(64))); /* the first thread's, if it fits */
 
 int main(int argc, char **argv, char **envp);
@@ -81,6 +82,20 @@ static void find_tls(char *base)
     }
 }
 
+/*
+ * The word that the stack protector keeps between arrays and return addresses. Its lowest byte is 0: a string copied
+ * too far ends before it. A program whose maker gave no random bytes takes what the CPU has.
+ */
+static void choose_canary(void)
+{
+    const void *given = (const void *)getauxval(AT_RANDOM_);
+
+    canary = __builtin_ia32_rdtsc() * 0x9e3779b97f4a7c15u;
+    if (given != NULL)
+        memcpy(&canary, given, sizeof canary);
+    canary <<= 8;
+}
+
 /* The tcb lies at the end, 64-aligned; the block ends right below it (ABI's variant II). */
 size_t __tls_size(void)
 {
@@ -101,6 +116,7 @@ struct tcb *__tcb_make(char *end)
     }
     memset(t, 0, sizeof *t);
     t->self = t;
+    t->canary = canary;
     return t;
 }
 
@@ -131,6 +147,7 @@ _Noreturn void __start(uint64_t *stack, const struct dynamic *dynamic, char *bas
         end++;
     auxv = (const uint64_t *)(end + 1);
     find_tls(base);
+    choose_canary();
     first_thread();
     if (argc > 0) {
         const char *slash = strrchr(argv[0], '/');

@@ -15,7 +15,9 @@ struct tcb {
     int err;                /* errno */
     int interrupted;        /* a handler set without SA_RESTART has run (signal.c) */
     void *signal_stack;     /* for handlers, NULL: none yet */
+    uint64_t canary; /* at FS:40, where gcc's stack protector looks */
 };
+_Static_assert(offsetof(struct tcb, canary) == 40, "fixed by gcc for this system");
 
 static inline struct tcb *tcb_self(void)
 {

@@ -14,6 +14,7 @@
 
 #define REPORTS_PER_SECOND 10u /* in full; more only get their line, the console is slow */
 #define IMAGE_REACH        (1ull << 30) /* an address further above the image is not of it */
+#define FRAME_REACH        (1ull << 16) /* larger frames are not recognised as the stack's */
 
 _Static_assert(CRASH_FRAMES == ARRAY_SIZE(((struct crash_info *)0)->frames), "one number");
 
@@ -94,26 +95,48 @@ static void print(const struct crash_info *c, const char *name)
     print_frames(c, name);
 }
 
-void crash_report(const struct trap_frame *f, uintptr_t address, const char *cause, uint32_t signal)
+/*
+ * Whether it was the stack that ran over its end: what was touched lies where a function's frame begins, and either
+ * below the stack pointer (a push, a call) or in a frame that is not there at all.
+ */
+static bool stack_overflow(const struct trap_frame *f, uintptr_t address)
 {
-    struct thread *t = current_thread();
-    struct process *p = t->process;
-    struct crash_info *c = kzalloc(sizeof *c);
-    if (!c)
-        return;
-    c->signal = signal;
+    uint64_t word;
+    if (f->vector != VEC_PF || address + PAGE_SIZE < f->rsp || address >= f->rsp + FRAME_REACH)
+        return false;
+    return address < f->rsp || !read_word(align_down(f->rsp, 8), &word);
+}
+
+static void fill(struct crash_info *c, const struct trap_frame *f, uintptr_t address,
+                 const char *cause)
+{
     c->vector = (uint32_t)f->vector;
     c->address = address;
     c->error = f->error;
-    c->thread = t->id;
+    c->thread = current_thread()->id;
     c->time_ns = clock_ns();
-    c->image = __atomic_load_n(&p->image, __ATOMIC_RELAXED);
+    c->image = __atomic_load_n(&process_current()->image, __ATOMIC_RELAXED);
     str_copy((char *)c->cause, cause, sizeof c->cause);
     copy_registers(c, f);
-    irq_enable(); /* looking at the program's stack may bring in a page of it */
     walk(c, f->vector == VEC_PF && address == f->rip);
-    if (report_in_full())
-        print(c, p->name);
-    process_set_crash(p, c);
+}
+
+void crash_report(const struct trap_frame *f, uintptr_t address, const char *cause, uint32_t signal,
+                  const char *note)
+{
+    struct process *p = process_current();
+    irq_enable(); /* looking at the program's stack may bring in a page of it */
+    bool overflow = stack_overflow(f, address);
+    kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name,
+            cause, address, f->rip, overflow && !*note ? " (stack overflow)" : note);
+    struct crash_info *c = kzalloc(sizeof *c);
+    if (c) {
+        c->signal = signal;
+        c->flags = overflow ? CRASH_STACK : 0;
+        fill(c, f, address, cause);
+        if (report_in_full())
+            print(c, p->name);
+        process_set_crash(p, c);
+    }
     irq_disable();
 }

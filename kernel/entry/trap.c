@@ -124,12 +124,11 @@ static void user_fault(struct trap_frame *f, uintptr_t address, status_t why)
     irq_disable();
     if (st == OK)
         return;
-    if (!thread_killed(current_thread())) {
-        kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s%s\n", p->pid, p->name,
-                name, address, f->rip, why == -ENOMEM ? " (out of memory)" : "",
-                st == -EFAULT ? " (no room on its upcall stack)" : "");
-        crash_report(f, address, name, info.number);
-    }
+    if (!thread_killed(current_thread()))
+        crash_report(f, address, name, info.number,
+                     why == -ENOMEM  ? " (out of memory)"
+                     : st == -EFAULT ? " (no room on its upcall stack)"
+                                     : "");
     process_kill(p, info.number);
 }
 

@@ -19,6 +19,7 @@ enum panic_code {
     PANIC_NMI = 0x7,
     PANIC_MACHINE_CHECK = 0x8,
     PANIC_UNDEFINED = 0x9,    /* undefined behaviour, found by a check that the compiler put in */
+    PANIC_STACK = 0xe,        /* a function found that its frame was written over */
     /* Found by a kernel with DEBUG: */
     PANIC_USE_AFTER_FREE = 0xa,
     PANIC_DOUBLE_FREE = 0xb,

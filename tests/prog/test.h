@@ -22,6 +22,9 @@
 
 #define MS INT64_C(1000000)
 
+/* For functions that run in threads without a block of their own: FS is 0, the stack protector would look there. */
+#define NO_BLOCK __attribute__((no_stack_protector))
+
 /* Linked into each test program; the kernel cannot know it. */
 extern const char test_secret[];
 

@@ -32,7 +32,7 @@ static uintptr_t stack_top(uintptr_t base, size_t size)
     return base + size - 8;
 }
 
-static void work(struct worker *w)
+NO_BLOCK static void work(struct worker *w)
 {
     w->tid = (uint64_t)sys_thread_self();
     __atomic_fetch_add(&started, 1, __ATOMIC_RELEASE);
@@ -87,7 +87,7 @@ static void thousand(void)
 
 /* ---- the exit word ---- */
 
-static void be_short(uint32_t *alive)
+NO_BLOCK static void be_short(uint32_t *alive)
 {
     volatile char use[256];
 
