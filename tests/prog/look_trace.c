@@ -188,7 +188,7 @@ static void test_waiting(void)
     trace = NEED_HANDLE(sys_trace_create(proc, 1, 0));
     EXPECT(-ETIMEDOUT, sys_trace_read(trace, records, BATCH, &lost, 0));
     EXPECT(-ETIMEDOUT, sys_trace_read(trace, records, BATCH, &lost, MS));
-    EXPECT(0, sys_trace_read(trace, records, 0, &lost, TIMEOUT_NEVER));
+    EXPECT(-EINVAL, sys_trace_read(trace, records, 0, &lost, TIMEOUT_NEVER));
     EXPECT(-EFAULT, sys_trace_read(trace, BAD_POINTER, BATCH, &lost, 0));
     EXPECT(-EFAULT, sys_trace_read(trace, records, BATCH, BAD_POINTER, 0));
     EXPECT(0, thread_start(&reader, read_for_ever, &trace, 0));
