@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from rugo.machine import ROOT, TEST_BUILD
+from rugo.pagetable import walk
 
 
 def gdb(socket, *commands):
@@ -67,3 +67,22 @@ def test_what_gdb_refuses(machine):
         _, errors = gdb(socket, "rugo kernel", command)
         assert reason in errors, f"{command}: {errors}"
     assert sh.ok("echo well") == "well\n"
+
+
+def test_no_process_has_writable_code(shell, qmp, tmp_path_factory):
+    """gdb finds the page tables of all processes, the host walks them."""
+    socket = tmp_path_factory.mktemp("g") / "gdb"
+    shell(smp=2, qmp=qmp.socket, extra=("-gdb", f"unix:{socket},server=on,wait=off"))
+    roots = "python [print('root of', int(p['pid']), int(p['aspace']['root'])) for p in processes()]"
+    text, errors = gdb(socket, "rugo kernel", roots)
+    assert not errors.strip(), errors
+    machine = qmp()
+    machine.stop()
+    found = re.findall(r"^root of (\d+) (\d+)$", text, re.M)
+    assert len(found) >= 4
+    for pid, root in found:
+        mappings = [m for m in walk(machine.physical, int(root)) if m.address < 1 << 47]
+        assert any(m.executable for m in mappings) and any(m.writable for m in mappings), f"process {pid}: a wrong walk"
+        assert all(m.user for m in mappings), f"process {pid}: the kernel's pages in its half"
+        assert not [str(m) for m in mappings if m.writable and m.executable], f"process {pid}: writable code"
+        assert min(m.address for m in mappings) >= 4096, f"process {pid}: page 0 is mapped"

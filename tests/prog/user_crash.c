@@ -68,6 +68,12 @@ NOINLINE static void frame_circle(void)
     bad_frames((uintptr_t)chain);
 }
 
+static int sink_in_thread(void *arg)
+{
+    (void)arg;
+    return sink(0) + zero;
+}
+
 NOINLINE static int crash(const char *how)
 {
     struct thread t;
@@ -87,6 +93,8 @@ NOINLINE static int crash(const char *how)
     if (!strcmp(how, "unmapped-frames"))
         bad_frames(0x12345678);
     if (!strcmp(how, "thread") && thread_start(&t, in_thread, NULL, 0) == 0)
+        return thread_join(&t, NULL);
+    if (!strcmp(how, "deep-thread") && thread_start(&t, sink_in_thread, NULL, 0) == 0)
         return thread_join(&t, NULL);
     return 2;
 }
@@ -157,6 +165,21 @@ static void test_frames(void)
     expect_frames("unmapped-frames", SIGILL, 0, bad);
 }
 
+/* The guard page below a stack is met, and that is told: of the first thread's stack and of another's. */
+static void test_overflow(void)
+{
+    const char *const ways[] = { "null", "jump", "deep", "deep-thread" };
+
+    for (int i = 0; i < 4; i++) {
+        handle_t proc = child(ways[i], SIGSEGV);
+        struct crash_info c;
+
+        EXPECT(0, sys_process_crash(proc, &c));
+        EXPECT(i < 2 ? 0 : CRASH_STACK, c.flags);
+        EXPECT(0, sys_handle_close(proc));
+    }
+}
+
 static void test_refused(void)
 {
     handle_t well = child("", 2 << 8), crashed = child("null", SIGSEGV), blind;
@@ -206,6 +229,7 @@ int main(int argc, char **argv)
     EXPECT_TRUE(initrd_find(&rd, "etc/symbols", &table));
     symbols_in_memory(&names, table.data, table.size);
     test_frames();
+    test_overflow();
     test_refused();
     test_tables(table.data, table.size);
     test_mark("CRASH: ok");
