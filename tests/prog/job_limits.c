@@ -3,6 +3,7 @@
  * it is refused, holds what it has while a neighbour takes freely, and what it had is given back at its end.
  */
 #include <rugo/thread.h>
+#include <signal.h>
 
 #include "tests/prog/stress.h"
 
@@ -270,6 +271,36 @@ static void at_the_limit(const struct taker *t)
     printf("job_limits: %s: %llu\n", t->name, (unsigned long long)had);
 }
 
+/* A touch over the limit ends who touched, with SIGBUS; a neighbour in the same job around both has its pages. */
+static int touch_all(size_t bytes)
+{
+    char *at = (char *)NEED(sys_vm_map(HANDLE_SELF, 0, bytes, VM_READ | VM_WRITE, 0));
+
+    for (size_t i = 0; i < bytes; i += PAGE_SIZE)
+        at[i] = 1;
+    return 0;
+}
+
+static void touching(void)
+{
+    handle_t a = stress_job(), b = stress_job();
+    char *argv[] = { "job_limits", "touch", NULL };
+    struct job_info info;
+
+    NEED(sys_job_limit(a, JOB_MEMORY, 4 * MIB));
+    EXPECT(SIGBUS, test_wait(stress_spawn("test/job_limits", argv, a, NULL, 0)) & 0x7f);
+    EXPECT(0, test_wait(stress_spawn("test/job_limits", argv, b, NULL, 0)));
+    NEED(sys_job_info(a, &info));
+    EXPECT_TRUE(info.peak[JOB_MEMORY] > 4 * MIB - 2 * PAGE_SIZE);
+    EXPECT_TRUE(info.peak[JOB_MEMORY] <= 4 * MIB);
+    expect_empty(a);
+    NEED(sys_job_info(b, &info));
+    EXPECT_TRUE(info.peak[JOB_MEMORY] >= 8 * MIB);
+    expect_empty(b);
+    NEED(sys_handle_close(a));
+    NEED(sys_handle_close(b));
+}
+
 /* ---- rules ---- */
 
 static void refusals(void)
@@ -416,6 +447,8 @@ static void emptiness(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2)
+        return touch_all(8 * MIB);
     if (argc > 2)
         return child(find(argv[1]), strtoull(argv[2], NULL, 10));
     refusals();
@@ -423,6 +456,7 @@ int main(int argc, char **argv)
     nested();
     who_pays();
     emptiness();
+    touching();
     for (size_t i = 0; i < TAKERS; i++)
         at_the_limit(&takers[i]);
     test_mark("JOB: limits ok");
