@@ -1,9 +1,12 @@
 /* Accounts (account.h). */
 #include "object/account.h"
 
-/* What an object costs beside what it holds: its structure, and for a thread its stack and register save area. */
+/*
+ * What an object costs beside what it holds: its structure, for a thread its stack and register save area as well, for
+ * a process the report of its crash.
+ */
 #define OBJECT_COST  512u
-#define PROCESS_COST 2048u
+#define PROCESS_COST 4096u
 #define THREAD_COST  (2 * PAGE_SIZE + 2048u)
 
 void account_init(struct account *a, struct account *parent, struct object *owner)
