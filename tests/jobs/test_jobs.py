@@ -13,12 +13,13 @@ def test_start(boot, nonce, secret):
     boot(f"test=job.start nonce={nonce}").ok().line("JOB: start ok", nonce=nonce, secret=secret)
 
 
-def test_out_of_memory(boot, nonce, secret):
+@pytest.mark.parametrize("smp", [1, 4])
+def test_out_of_memory(boot, nonce, secret, smp):
     """The job to blame is ended and named; its neighbour lives on."""
-    run = boot(f"test=job.oom nonce={nonce}", mem=64).ok()
+    run = boot(f"test=job.oom nonce={nonce}", mem=64, smp=smp).ok()
     run.line("JOB: out of memory ok", nonce=nonce, secret=secret)
     said = [line for line in run.lines if line.startswith("OOM: ")]
-    assert len(said) == 4 and all("name=hog with " in line for line in said)
+    assert len(said) >= 2 and all("name=hog with " in line for line in said)
 
 
 @pytest.mark.parametrize("smp", [1, 2, 4, 8])

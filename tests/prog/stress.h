@@ -142,4 +142,20 @@ static inline void stress_same(const struct machine_info *before)
     exit(1);
 }
 
+/*
+ * Whether fewer pages are free than before; nothing else may differ. For what happens differently each time: caches of the
+ * kernel grow to what was ever needed at once, and only in the end is no more needed than before.
+ */
+static inline bool stress_needs_more(const struct machine_info *before)
+{
+    struct machine_info now;
+
+    stress_settled(&now);
+    bool more = now.free_pages < before->free_pages;
+    now.free_pages = before->free_pages;
+    if (stress_difference(before, &now) != NULL)
+        stress_same(before);
+    return more;
+}
+
 #endif
