@@ -11,7 +11,7 @@ The grammar is described at the head of abi/syscall.def and abi/ipc/file.def. Fr
     DIR/kernel/syscall_table.{h,c}    prototypes of the handlers and the table with typed adapters
     DIR/include/rugo/proto_NAME.h     messages of a protocol, client stubs, server operations
     DIR/lib/proto_NAME.c              their code, on top of lib/rugo/proto.h
-    DOCDIR/syscall_v0.md, NAME.md     the same, for people
+    DOCDIR/syscall_vN.md, NAME.md     the same, for people: a page for each version of the ABI
 
 Reading (class Parser) knows nothing of C, and the writers (write_*) trust what Parser and check_* let through.
 A file whose text would not change is not written, so that nothing is compiled again without need. Every
@@ -103,6 +103,7 @@ class Call:             # a system call, or an operation of a protocol
     rights: str = ""
     values: str = ""    # what arguments are made of: `ARG GROUP|GROUP; ARG GROUP`
     errors: list = field(default_factory=list)
+    version: int = 0    # of the ABI that it came with
 
 
 @dataclass
@@ -143,6 +144,7 @@ RE_GROUP = re.compile(rf"(enum|flags)\s+({NAME})(?:\s+(.*))?$")
 RE_VALUE = re.compile(rf"({NAME})\s*=\s*({VALUE})(?:\s+(.*))?$")
 RE_STRUCT = re.compile(rf"struct\s+({NAME})\s+(\d+)(?:\s+(.*))?$")
 RE_MEMBER = re.compile(rf"({NAME})\s+({NAME})(?:\[(\d+)\])?(?:\s+(.*))?$")
+RE_VERSION = re.compile(r"version\s+(\d+)$")
 RE_PROTOCOL = re.compile(rf"protocol\s+({NAME})\s+(\d+)(?:\s+(.*))?$")
 RE_CALL = re.compile(rf"(\d+)\s+({NAME})\s*\((.*?)\)\s*->\s*(\(.*\)|{NAME})\s*$")
 RE_ERROR = re.compile(r"(\d+)\s+(E[A-Z0-9]+)\s+(.+)$")
@@ -157,6 +159,7 @@ class Parser:
         self.module = Module(str(path))
         self.is_error_list = Path(path).name == "error.def"
         self.open = None        # what indented lines belong to
+        self.version = 0        # of the calls that follow
         self.key = ""           # part of a call's description: "" or one of KEYS
         for number, line in enumerate(text.splitlines(), 1):
             self.where = f"{path}:{number}"
@@ -188,6 +191,8 @@ class Parser:
             name, size, doc = self.match(RE_STRUCT, line, "struct NAME SIZE sentence")
             self.open = Struct(self.where, name, int(size), doc or "")
             self.module.items.append(self.open)
+        elif line.startswith("version "):
+            self.version = int(self.match(RE_VERSION, line, "version NUMBER")[0])
         elif line.startswith("protocol "):
             name, number, doc = self.match(RE_PROTOCOL, line, "protocol NAME ID sentence")
             self.module.name, self.module.id, self.module.doc = name, int(number), doc or ""
@@ -226,7 +231,7 @@ class Parser:
             self.fail(f"unknown result type `{result}`")
         if result.startswith("("):
             result = self.arguments(result[1:-1])
-        self.open = Call(self.where, int(number), name, self.arguments(args), result)
+        self.open = Call(self.where, int(number), name, self.arguments(args), result, version=self.version)
         self.module.calls.append(self.open)
 
     def arguments(self, text):
@@ -1016,7 +1021,7 @@ def member_row(member):
     return member.offset, member.type + array, f"`{member.name}`", member.doc
 
 
-SYSCALL_INTRO = """# System calls, ABI v0
+SYSCALL_INTRO = """# System calls, ABI v{version}
 
 The instruction is SYSCALL. The number goes into RAX, arguments into RDI, RSI, RDX, R10, R8, R9; the result comes back in
 RAX: 0 or more, or a negative error (-4095 … -1). Only RAX, RCX and R11 change. 32-bit arguments are taken from the lower
@@ -1025,16 +1030,30 @@ half of their register; the upper half is ignored.
 - An unknown number is -ENOSYS, an unknown flag bit -EINVAL, a bad pointer -EFAULT, always with nothing changed.
 - Arguments are checked in the order handle, type, right, value: -EBADF, -ENODEV, -EACCES, then the rest.
 - Memory that a call reads is copied once. `in` and `out` arguments are user addresses; a length follows where it isn't fixed.
-- Numbers are never used again for something else.
+
+## What stays as it is
+
+A program built for this version runs on every later kernel. So from here on the ABI only grows:
+
+- A number keeps its call, and a call its arguments, its result and what it does. Numbers are never used again for something else.
+- Structures keep size and layout. What is reserved is 0 when it comes from the kernel and must be 0 when it goes there; later it may mean
+  something, of which 0 says nothing new. Values of constants, flags and enums stay.
+- A call may get flags it refuses today (-EINVAL), and an error in addition for what such a flag asks for. An error named here keeps its meaning. A
+  call that a kernel does not have is -ENOSYS, so a program can try.
+- Version 0 is the part of version 1 with the calls it had; nothing of it has changed.
+
+Not promised: the texts of the log and of reports, which of several errors comes when several apply (beyond the order above), how long a
+call takes, the numbers of handles, threads and processes, and calls and words of the command line that exist for tests.
 
 In C each call is `sys_NAME` in `<rugo/syscall.h>`.
 """
 
 
-def write_syscall_md(kernel, errors):
+def write_syscall_md(kernel, errors, version, newest):
+    """The page of one version: all calls there are in it. Values and errors stand in the newest one."""
     base = syscall_base(kernel)
-    calls = sorted(kernel.calls, key=lambda call: call.number)
-    out = GENERATED.format("abi/syscall.def and abi/error.def") + SYSCALL_INTRO
+    calls = sorted((call for call in kernel.calls if call.version <= version), key=lambda call: call.number)
+    out = GENERATED.format("abi/syscall.def and abi/error.def") + SYSCALL_INTRO.format(version=version)
     out += "\n## All calls\n\n"
     rows = [(f"{base + c.number:#x}", f"[{c.name}](#{c.name})", f"({signature(c.args)})", c.result) for c in calls]
     out += table(("number", "name", "arguments", "result"), rows)
@@ -1045,6 +1064,8 @@ def write_syscall_md(kernel, errors):
         out += f"\nRights: {call.rights}.\n" if call.rights else ""
         out += f"\nValues: {call.values}.\n" if call.values else ""
         out += f"\nErrors: {' '.join(call.errors)}.\n" if call.errors else ""
+    if version < newest:
+        return out + f"\nErrors, constants and structures: [syscall_v{newest}.md](syscall_v{newest}.md).\n"
     out += "\n## Errors\n\n" + table(("number", "name", "meaning"), [(e.number, e.name, e.doc) for e in errors])
     return out + document_values(kernel)
 
@@ -1115,7 +1136,9 @@ def outputs(kernel, protocols, errors, out, docs):
             files[out / f"include/rugo/proto_{module.name}.h"] = write_proto_h(module)
             files[out / f"lib/proto_{module.name}.c"] = write_proto_c(module)
     if docs:
-        files[docs / "syscall_v0.md"] = write_syscall_md(kernel, errors)
+        newest = max(call.version for call in kernel.calls)
+        for version in range(newest + 1):
+            files[docs / f"syscall_v{version}.md"] = write_syscall_md(kernel, errors, version, newest)
         for module in protocols:
             files[docs / f"{module.name}.md"] = write_proto_md(module)
     return files

@@ -95,6 +95,20 @@ def test_protocol(tmp_path):
     assert "| 0x1000 | [put](#put) |" in (tmp_path / "docs/syscall_v0.md").read_text()
 
 
+def test_a_page_for_each_version(tmp_path):
+    """What a version adds is on its page and not on those before; what came before is on all."""
+    later = SYSCALLS + "version 1\n7 more () -> status\n    Do more.\n"
+    assert run(tmp_path, syscalls=later, docs=True).returncode == 0
+    v0, v1 = ((tmp_path / f"docs/syscall_v{n}.md").read_text() for n in (0, 1))
+    assert "ABI v0" in v0 and "[put](#put)" in v0 and "more" not in v0.split("## All calls")[1]
+    assert "ABI v1" in v1 and "[put](#put)" in v1 and "[more](#more)" in v1
+
+
+def test_bad_version(tmp_path):
+    result = run(tmp_path, syscalls=SYSCALLS + "version one\n")
+    assert result.returncode == 1 and "expected `version NUMBER`" in result.stderr
+
+
 def test_unchanged_files_are_left_alone(tmp_path):
     assert run(tmp_path).returncode == 0
     header = tmp_path / "out/include/rugo/abi.h"
