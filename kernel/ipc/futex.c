@@ -2,6 +2,7 @@
 #include "ipc/futex.h"
 #include "mm/vm.h"
 #include "sched/thread.h"
+#include "x86/clock.h"
 
 #define BUCKET_BITS  8
 #define WAKE_AT_ONCE 64u /* sleepers woken while a bucket is locked once */
@@ -12,101 +13,153 @@ struct futex_key {
     uint64_t at; /* address in it, or byte offset */
 };
 
+/* A sleeper, on its kernel stack. */
 struct futex_waiter {
     struct futex_key key;
-    struct list node; /* [b] bucket->waiters; empty: woken */
-    struct thread *thread; /* [I] */
+    struct list node; /* [b] bucket->waiters, until it is woken by futex_wake */
+    struct thread *thread; /* [I] alive as long as node is linked */
     uint64_t number; /* [I] rises in the order of arrival */
 };
 
 static struct bucket {
     struct spinlock lock; /* b */
-    struct list
-        waiters; /* [b] struct futex_waiter.node, first come first; next is NULL before the first use */
+    struct list waiters; /* [b] struct futex_waiter.node, first come first */
     uint64_t arrivals; /* [b] */
-} ALIGNED(64) buckets[1 << BUCKET_BITS] = {
-    [0 ...(1 << BUCKET_BITS) - 1] = { .lock = SPINLOCK_INIT(RANK_WAITQ) },
-};
+} ALIGNED(64) buckets[1 << BUCKET_BITS];
 
-static bool same_key(const struct futex_key *a, const struct futex_key *b)
+void futex_init(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(buckets); i++) {
+        spin_init(&buckets[i].lock, RANK_WAITQ);
+        list_init(&buckets[i].waiters);
+    }
+}
+
+static inline bool same_key(const struct futex_key *a, const struct futex_key *b)
 {
     return a->at == b->at && a->space == b->space;
 }
 
-static inline struct bucket *bucket_of(const struct futex_key *k)
+static inline struct bucket *bucket_of(struct futex_key k)
 {
-    uint64_t h = ((uintptr_t)k->space ^ (k->at >> 2)) * 0x9e3779b97f4a7c15ull;
+    uint64_t h = ((uintptr_t)k.space ^ (k.at >> 2)) * 0x9e3779b97f4a7c15ull;
     return &buckets[h >> (64 - BUCKET_BITS)];
 }
 
-static inline void lock_bucket(struct bucket *b)
+/* Calls come with interrupts on. */
+static inline void bucket_lock(struct bucket *b)
 {
-    spin_lock(&b->lock);
-    if (UNLIKELY(!b->waiters.next))
-        list_init(&b->waiters);
+    irq_disable();
+    spin_acquire(&b->lock);
 }
 
-/* The name of the word at va. *shm gets a reference on the object it is named by, or NULL. */
-static inline status_t make_key(uintptr_t va, bool shared, struct futex_key *k, struct shm **shm)
+static inline void bucket_unlock(struct bucket *b)
 {
-    *shm = NULL;
-    if (UNLIKELY(va & 3))
-        return -EINVAL;
-    if (UNLIKELY(!user_range_ok(va, sizeof(uint32_t))))
-        return -EFAULT;
-    k->space = current_thread()->aspace;
-    k->at = va;
-    if (UNLIKELY(shared) && (*shm = vm_object_at(current_thread()->aspace, va, &k->at)))
-        k->space = *shm;
-    return OK;
+    spin_release(&b->lock);
+    irq_enable();
 }
 
-static inline void key_put(struct shm *shm)
+static inline status_t check_address(uintptr_t va)
 {
-    if (UNLIKELY(shm != NULL))
+    return va & 3 ? -EINVAL : va - USER_MIN < USER_MAX - USER_MIN ? OK : -EFAULT;
+}
+
+static inline struct futex_key private_key(uintptr_t va)
+{
+    return (struct futex_key){ current_thread()->aspace, va };
+}
+
+/* As the processes that share it call the word. *shm gets a reference on the object it is named by, or NULL. */
+static struct futex_key shared_key(uintptr_t va, struct shm **shm)
+{
+    struct futex_key k = private_key(va);
+    *shm = vm_object_at(current_thread()->aspace, va, &k.at);
+    if (*shm)
+        k.space = *shm;
+    return k;
+}
+
+static void key_put(struct shm *shm)
+{
+    if (shm)
         object_put(&shm->obj);
 }
 
 /*
  * Compare the word and sleep. -EFAULT with nothing done: its page is not there, and can't be fetched with the bucket
- * locked.
+ * locked. Who was woken has been taken out of the bucket and need not lock it again.
  */
-static status_t compare_and_sleep(const struct futex_key *k, uintptr_t va, uint32_t val,
-                                  uint64_t deadline)
+static inline __attribute__((always_inline)) status_t compare_and_sleep(struct futex_key k,
+                                                                        uintptr_t va, uint32_t val,
+                                                                        uint64_t deadline)
 {
-    struct futex_waiter w;
-    uint32_t now;
     struct bucket *b = bucket_of(k);
-    lock_bucket(b);
+    struct futex_waiter w = { .key = k, .thread = current_thread() };
+    uint32_t now;
+    bucket_lock(b);
     status_t st = user_peek32(&now, (struct user_in){ va });
     if (st == OK && now != val)
         st = -EAGAIN;
-    if (st == OK) {
-        w.key = *k;
-        w.thread = current_thread();
-        w.number = b->arrivals++;
-        list_add_tail(&b->waiters, &w.node);
-        st = wait_sleep_alone(&b->lock, deadline);
-        list_del(&w.node);
+    else if (st == OK && deadline != WAIT_FOREVER && deadline <= clock_ns())
+        st = -ETIMEDOUT;
+    if (UNLIKELY(st != OK)) {
+        bucket_unlock(b);
+        return st;
     }
-    spin_unlock(&b->lock);
+    w.number = b->arrivals++;
+    list_add_tail(&b->waiters, &w.node);
+    st = wait_sleep_alone(&b->lock, deadline);
+    if (LIKELY(st == OK))
+        return OK;
+    bucket_lock(b);
+    list_del(&w.node);
+    bucket_unlock(b);
+    return st;
+}
+
+/* From the beginning, fetching the page first. It may go again before the next look; then once more. */
+static __attribute__((noinline)) status_t wait_slowly(struct futex_key k, uintptr_t va,
+                                                      uint32_t val, uint64_t deadline)
+{
+    status_t st;
+    uint32_t word;
+    do {
+        st = copy_from_user(&word, (struct user_in){ va }, sizeof word);
+        if (st == OK)
+            st = compare_and_sleep(k, va, val, deadline);
+        else
+            break;
+    } while (st == -EFAULT);
+    return st;
+}
+
+static __attribute__((noinline)) status_t wait_shared(uintptr_t va, uint32_t val, uint64_t deadline)
+{
+    struct shm *shm;
+    struct futex_key k = shared_key(va, &shm);
+    status_t st = wait_slowly(k, va, val, deadline);
+    key_put(shm);
     return st;
 }
 
 status_t futex_wait(uintptr_t va, uint32_t val, uint64_t deadline, bool shared)
 {
-    struct futex_key k;
-    struct shm *shm;
-    uint32_t word;
-    status_t st = make_key(va, shared, &k, &shm);
-    if (st != OK)
+    status_t st = check_address(va);
+    if (UNLIKELY(st != OK))
         return st;
-    /* The page may go again between the fetch and the next look; then once more. */
-    while ((st = compare_and_sleep(&k, va, val, deadline)) == -EFAULT)
-        if (copy_from_user(&word, (struct user_in){ va }, sizeof word) != OK)
-            break;
-    key_put(shm);
-    return st;
+    if (UNLIKELY(shared))
+        return wait_shared(va, val, deadline);
+    struct futex_key k = private_key(va);
+    st = compare_and_sleep(k, va, val, deadline);
+    return LIKELY(st != -EFAULT) ? st : wait_slowly(k, va, val, deadline);
+}
+
+/* Wake w, which is gone then; false: something else has. The bucket is locked. */
+static inline bool take_out(struct futex_waiter *w)
+{
+    struct thread *t = w->thread;
+    list_del(&w->node);
+    return thread_wake(t, OK);
 }
 
 /*
@@ -120,7 +173,7 @@ static uint32_t wake_some(struct bucket *b, const struct futex_key *k, uint32_t 
     *more = false;
     LIST_FOR (node, &b->waiters) {
         struct futex_waiter *w = LIST_ENTRY(node, struct futex_waiter, node);
-        if (UNLIKELY(w->number >= end))
+        if (w->number >= end)
             break;
         if (!same_key(&w->key, k))
             continue;
@@ -128,58 +181,62 @@ static uint32_t wake_some(struct bucket *b, const struct futex_key *k, uint32_t 
             *more = true;
             break;
         }
-        list_del(&w->node);
-        woken += thread_wake(w->thread, OK);
+        woken += take_out(w);
     }
     return woken;
 }
 
-/* Wake many in steps; who comes while the bucket is unlocked in between need not be woken. */
-static __attribute__((noinline)) uint32_t wake_many(struct bucket *b, const struct futex_key *k,
+static __attribute__((noinline)) uint32_t wake_many(struct bucket *b, struct futex_key k,
                                                     uint32_t n)
 {
     uint32_t woken = 0;
     bool more;
-    lock_bucket(b);
-    uint64_t end = b->arrivals;
+    bucket_lock(b);
+    uint64_t end =
+        b->arrivals; /* who comes while the bucket is unlocked in between need not be woken */
     for (;;) {
-        woken += wake_some(b, k, n - woken, end, &more);
+        woken += wake_some(b, &k, n - woken, end, &more);
         if (!more || woken == n)
             break;
-        spin_unlock(&b->lock);
-        spin_lock(&b->lock);
+        bucket_unlock(b);
+        bucket_lock(b);
     }
-    spin_unlock(&b->lock);
+    bucket_unlock(b);
     return woken;
 }
 
-/* Wake the first that still sleeps. */
-static inline uint32_t wake_one(struct bucket *b, const struct futex_key *k)
+/* The first one that still sleeps. */
+static inline uint32_t wake_one(struct bucket *b, struct futex_key k)
 {
-    bool woken = false;
-    lock_bucket(b);
-    LIST_FOR (node, &b->waiters) {
-        struct futex_waiter *w = LIST_ENTRY(node, struct futex_waiter, node);
-        if (!same_key(&w->key, k))
-            continue;
-        list_del(&w->node);
-        woken = thread_wake(w->thread, OK);
-        if (LIKELY(woken))
-            break;
+    uint32_t woken = 0;
+    bucket_lock(b);
+    for (struct list *n = b->waiters.next; n != &b->waiters && !woken;) {
+        struct futex_waiter *w = LIST_ENTRY(n, struct futex_waiter, node);
+        n = n->next;
+        if (same_key(&w->key, &k))
+            woken = take_out(w);
     }
-    spin_unlock(&b->lock);
+    bucket_unlock(b);
+    return woken;
+}
+
+static __attribute__((noinline)) uint32_t wake_shared(uintptr_t va, uint32_t n)
+{
+    struct shm *shm;
+    struct futex_key k = shared_key(va, &shm);
+    uint32_t woken = wake_many(bucket_of(k), k, n);
+    key_put(shm);
     return woken;
 }
 
 int64_t futex_wake(uintptr_t va, uint32_t n, bool shared)
 {
-    struct futex_key k;
-    struct shm *shm;
-    status_t st = make_key(va, shared, &k, &shm);
-    if (st != OK)
+    status_t st = check_address(va);
+    if (UNLIKELY(st != OK))
         return st;
-    struct bucket *b = bucket_of(&k);
-    uint32_t woken = LIKELY(n == 1) ? wake_one(b, &k) : wake_many(b, &k, n);
-    key_put(shm);
-    return woken;
+    if (UNLIKELY(shared))
+        return wake_shared(va, n);
+    struct futex_key k = private_key(va);
+    struct bucket *b = bucket_of(k);
+    return LIKELY(n == 1) ? wake_one(b, k) : wake_many(b, k, n);
 }

@@ -13,6 +13,8 @@
 
 #include "klib/types.h"
 
+/* Make the table of buckets. */
+void futex_init(void);
 /*
  * Sleep while the word at va is val, until deadline (clock_ns). OK: woken. -EAGAIN: the word was not val.
  * -ETIMEDOUT, -EINTR. -EINVAL: not 4-aligned; -EFAULT: not readable.

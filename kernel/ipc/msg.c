@@ -1,4 +1,5 @@
 /* Message buffers of threads and what travels in them (endpoint.h). */
+#include "ipc/futex.h"
 #include "ipc/call.h"
 #include "klib/string.h"
 #include "mm/frame.h"
@@ -122,6 +123,7 @@ void msg_slot_forget(struct msg_slot *s)
 void ipc_init(void)
 {
     process_set_thread_exit_hook(slot_destroy);
+    futex_init();
 }
 
 status_t msg_slot_make(uintptr_t *user_addr)

@@ -27,12 +27,6 @@ status_t copy_to_user(struct user_out dst, const void *src, size_t n) MUST_CHECK
  */
 status_t user_probe_out(struct user_out dst, size_t n) MUST_CHECK;
 
-/*
- * Read the aligned word at src in one access, without fetching its page when that is not there (-EFAULT): the one way
- * to look at user memory under a spinlock.
- */
-status_t user_peek32(uint32_t *word, struct user_in src) MUST_CHECK;
-
 static inline struct user_in user_in_at(struct user_in u, size_t offset)
 {
     return (struct user_in){ u.addr + offset };
@@ -46,6 +40,11 @@ static inline bool user_range_ok(uintptr_t addr, size_t n)
 {
     return addr >= USER_MIN && addr <= USER_MAX && n <= USER_MAX - addr;
 }
+/*
+ * Read the aligned word at src, which lies in the user half, in one access, without fetching its page when that is not
+ * there (-EFAULT): the one way to look at user memory under a spinlock.
+ */
+status_t user_peek32(uint32_t *word, struct user_in src) MUST_CHECK;
 /* Where a fault at rip is to continue, or 0 if none was expected there (entry/trap.c). */
 uintptr_t usercopy_fixup(uintptr_t rip);
 

@@ -208,7 +208,10 @@ int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) M
 /* The same, but -EINTR comes only for work of the kinds `heed` (WORK_ bits), 0: for none. */
 int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
                        uint32_t heed);
-/* The same in no queue: who wakes it knows the thread, and finds it by what lock guards. */
+/*
+ * Sleep in no queue: who is to wake the thread has noted it, under the lock, which was taken by spin_acquire and is let
+ * go of. Interrupts are on then. Results as of wait_sleep; a deadline that is past ends the sleep after it has begun.
+ */
 int wait_sleep_alone(struct spinlock *lock, uint64_t deadline) MUST_CHECK;
 /*
  * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.

@@ -50,12 +50,12 @@ int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t dea
 int wait_sleep_alone(struct spinlock *lock, uint64_t deadline)
 {
     struct thread *t = current_thread();
-    if (deadline != WAIT_FOREVER && deadline <= clock_ns())
-        return -ETIMEDOUT;
-    if (!go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL))
-        return -EINTR;
-    switch_away(lock);
-    return t->wait_result;
+    bool sleeps = go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL);
+    spin_release(lock);
+    if (LIKELY(sleeps))
+        schedule(); /* with interrupts off: no preemption between becoming a sleeper and the switch */
+    irq_enable();
+    return LIKELY(sleeps) ? t->wait_result : -EINTR;
 }
 
 /* Whether t still slept; it is ready then, with that result. Its lock is held. */

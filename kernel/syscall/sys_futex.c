@@ -7,7 +7,8 @@ int64_t sys_futex_wait(uintptr_t addr, uint32_t val, int64_t timeout, uint32_t f
 {
     if (flags & ~FUTEX_SHARED)
         return -EINVAL;
-    return futex_wait(addr, val, deadline_from(timeout), flags & FUTEX_SHARED);
+    uint64_t deadline = timeout < 0 ? WAIT_FOREVER : deadline_from(timeout);
+    return futex_wait(addr, val, deadline, flags & FUTEX_SHARED);
 }
 
 int64_t sys_futex_wake(uintptr_t addr, uint32_t n, uint32_t flags)

@@ -42,6 +42,7 @@ static struct {
 static void clear(void)
 {
     memset(&the, 0, sizeof the);
+    futex_init();
 }
 
 /* Wait for the word to change, as a program does. */
