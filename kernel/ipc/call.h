@@ -9,9 +9,41 @@
 /* The fast way's result when nothing was done: the general one is to be gone. */
 #define IPC_NOT_FAST 1
 
+/* ---- tokens ---- */
+
+#define MSG_INDEX_BITS 20
+#define SLOTS_MAX \
+    (1u << MSG_INDEX_BITS) /* more than threads fit into memory: nobody can use them up */
+#define SLOTS_CHUNK (PAGE_SIZE / sizeof(struct slot_cell)) /* cells in a page */
+
+extern struct slot_cell
+    *msg_cells[SLOTS_MAX / SLOTS_CHUNK]; /* [a] set once, with the slots locked (msg.c) */
+
+/* The cell of a number, or NULL. */
+static inline struct slot_cell *msg_cell_of(uint32_t index)
+{
+    struct slot_cell *chunk = __atomic_load_n(&msg_cells[index / SLOTS_CHUNK], __ATOMIC_ACQUIRE);
+    return chunk ? &chunk[index % SLOTS_CHUNK] : NULL;
+}
+
+/*
+ * The slot whose call, received on ep (locked) and not answered yet, has that token; or NULL. A cell names ep only while
+ * its slot's call is being served there, and that changes only with ep locked. A generation, which may stand in the same
+ * place, is no kernel address.
+ */
+static inline struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
+{
+    struct slot_cell *cell = msg_cell_of(token & (SLOTS_MAX - 1));
+    if (UNLIKELY(!cell || __atomic_load_n(&cell->ep, __ATOMIC_ACQUIRE) != ep))
+        return NULL;
+    return LIKELY(cell->slot->token == token) ? cell->slot : NULL;
+}
+
+/* ---- the steps of a call ---- */
+
 /* The header of a received message; what is not said is 0. Data and handles are the caller's business. */
 static inline void call_fill(struct ipc_msg *buf, uint32_t type, const struct session *s,
-                             uint64_t token, uint32_t len)
+                             uint64_t token, uint32_t len, uint64_t in_len, uint64_t out_len)
 {
     buf->type = type;
     buf->len = len;
@@ -20,24 +52,27 @@ static inline void call_fill(struct ipc_msg *buf, uint32_t type, const struct se
     buf->token = token;
     buf->nhandles = 0;
     buf->move = 0;
-    buf->in_addr = buf->in_len = buf->out_addr = buf->out_len = 0;
+    buf->in_addr = buf->out_addr = 0;
+    buf->in_len = in_len;
+    buf->out_len = out_len;
 }
 
-/* Note where the memory is that the caller offers. */
+/* Note what memory the caller offers. */
 static inline void call_offer(struct msg_slot *s)
 {
-    s->in_addr = s->buf->in_addr;
     s->in_len = s->buf->in_len;
-    s->out_addr = s->buf->out_addr;
     s->out_len = s->buf->out_len;
+    if (s->in_len | s->out_len) {
+        s->in_addr = s->buf->in_addr;
+        s->out_addr = s->buf->out_addr;
+    }
 }
 
 /* s is in a new call of that session. */
 static inline void call_begin(struct msg_slot *s, struct session *session, enum call_state state)
 {
-    s->generation++;
+    s->token += 1u << MSG_INDEX_BITS;
     s->session = session;
-    s->ep = session->ep;
     s->item.kind = ITEM_CALL;
     s->state = state;
 }
@@ -50,10 +85,11 @@ static inline void call_received(struct endpoint *ep, struct msg_slot *s)
     __atomic_store_n(&s->cell->ep, ep, __ATOMIC_RELEASE);
 }
 
-/* The server has it no more. */
+/* The server, which had received it, has it no more. */
 static inline void call_left_server(struct msg_slot *s)
 {
-    list_del(&s->node);
+    s->node.prev->next = s->node.next;
+    s->node.next->prev = s->node.prev;
     __atomic_store_n(&s->cell->ep, NULL, __ATOMIC_RELEASE);
 }
 
@@ -61,7 +97,6 @@ static inline void call_left_server(struct msg_slot *s)
 static inline void call_over(struct msg_slot *s)
 {
     s->state = CALL_IDLE;
-    s->ep = NULL;
     s->session = NULL;
 }
 

@@ -49,10 +49,19 @@ static void item_init(struct ipc_item *item, enum item_kind kind)
     list_init(&item->session_node);
 }
 
+/* Wake one that sleeps for a message. */
+static void wake_receiver(struct endpoint *ep, int result)
+{
+    struct thread *t = ep->waiter;
+    ep->waiter = NULL;
+    if (!t || !thread_wake(t, result))
+        (void)wait_wake_one(&ep->receivers, result);
+}
+
 static void enqueue(struct endpoint *ep, struct ipc_item *item)
 {
     list_add_tail(&ep->queue, &item->node);
-    (void)wait_wake_one(&ep->receivers, 0);
+    wake_receiver(ep, 0);
     object_signal(&ep->obj, 0, EV_READABLE);
 }
 
@@ -82,12 +91,13 @@ static void send_free(struct send_item *m)
     kfree(m);
 }
 
-/* The server has nothing to do with the call any more. */
+/* The server has nothing to do with the call any more, if it had; nor will it hear of it. */
 static void end_service(struct msg_slot *s)
 {
-    call_left_server(s);
+    if (s->state == CALL_RECEIVED)
+        call_left_server(s);
     if (!list_empty(&s->item.node))
-        dequeue(s->ep, &s->item);
+        dequeue(s->session->ep, &s->item);
 }
 
 static void bury(struct msg_slot *ghost, struct trash *trash)
@@ -205,8 +215,10 @@ static void end_incarnation(struct endpoint *ep, bool all)
     ep->dead |= all;
     LIST_FOR (n, &ep->received)
         finish_call(CONTAINER(n, struct msg_slot, node), -ECONNRESET, &trash);
-    if (all)
+    if (all) {
+        wake_receiver(ep, -EPIPE);
         wait_wake_all(&ep->receivers, -EPIPE);
+    }
     spin_unlock(&ep->lock);
     empty_trash(&trash);
     while (end_some(ep, all, &from, to))
@@ -524,7 +536,7 @@ status_t endpoint_call(struct session *session, int64_t timeout)
 
 status_t endpoint_call_resume(struct msg_slot *s, uint64_t deadline, int st)
 {
-    struct endpoint *ep = s->ep;
+    struct endpoint *ep = s->session->ep;
     spin_lock(&ep->lock);
     return complete_call(ep, s, deadline, st);
 }
@@ -542,13 +554,11 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
                       struct delivery *d)
 {
     if (s->item.kind == ITEM_CANCEL) {
-        call_fill(buf, IPC_CANCEL, s->session, msg_token(s), 0);
+        call_fill(buf, IPC_CANCEL, s->session, s->token, 0, 0, 0);
         return;
     }
     call_received(ep, s);
-    call_fill(buf, IPC_CALL, s->session, msg_token(s), s->cargo.len);
-    buf->in_len = s->in_len;
-    buf->out_len = s->out_len;
+    call_fill(buf, IPC_CALL, s->session, s->token, s->cargo.len, s->in_len, s->out_len);
     memcpy(buf->data, s->buf->data, s->cargo.len);
     d->cargo = s->cargo;
     s->cargo.nhandles = 0;
@@ -560,7 +570,7 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
 
 static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery *d)
 {
-    call_fill(buf, IPC_SEND, m->session, 0, m->len);
+    call_fill(buf, IPC_SEND, m->session, 0, m->len, 0, 0);
     memcpy(buf->data, m->data, m->len);
     if (m->cargo) {
         d->cargo = *m->cargo;
@@ -578,7 +588,7 @@ static void take_closed(struct session *s, struct ipc_msg *buf, struct delivery 
     tree_remove(&s->ep->sessions, &s->node);
     bury_all(s, &d->trash);
     list_add_tail(&d->trash.sessions, &s->closed.node);
-    call_fill(buf, IPC_CLOSED, s, 0, 0);
+    call_fill(buf, IPC_CLOSED, s, 0, 0, 0, 0);
 }
 
 static void take(struct endpoint *ep, struct ipc_item *item, struct ipc_msg *buf,
@@ -639,8 +649,11 @@ status_t endpoint_receive(struct endpoint *ep, bool wait, int64_t timeout)
 
 status_t endpoint_receive_resume(struct endpoint *ep, uint64_t deadline, int st)
 {
+    struct thread *t = current_thread();
     spin_lock(&ep->lock);
-    list_del(&current_thread()->wait_node);
+    if (ep->waiter == t)
+        ep->waiter = NULL;
+    list_del(&t->wait_node);
     return complete_receive(ep, true, deadline, st);
 }
 

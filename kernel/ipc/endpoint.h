@@ -36,21 +36,23 @@ struct endpoint {
     struct list queue;           /* [e] struct ipc_item, oldest first */
     struct list received;        /* [e] struct msg_slot.node: calls that await their answer */
     struct wait_queue receivers; /* [e] */
-    struct tree sessions;        /* [e] by id */
-    uint64_t next_id;            /* [e] */
-    bool dead;                   /* [e] nobody can receive any more */
+    struct thread *
+        waiter; /* [e] sleeps for a message without being in that queue, and is the first to get one */
+    struct tree sessions; /* [e] by id */
+    uint64_t next_id; /* [e] */
+    bool dead; /* [e] nobody can receive any more */
 };
 
 struct session {
     struct object obj;
-    struct endpoint *ep;         /* [I] holds a reference */
-    struct tree_node node;       /* [e] key: id */
-    uint64_t badge;              /* [I] */
-    bool keep;                   /* [I] survives endpoint_reset */
-    bool revoked;                /* [e] not in the tree; nothing can be sent */
-    uint32_t queued;             /* [e] one-way messages waiting */
-    struct wait_queue senders;   /* [e] waiting for credit */
-    struct list items;           /* [e] struct ipc_item.session_node */
+    struct endpoint *ep; /* [I] holds a reference */
+    struct tree_node node; /* [e] key: id */
+    uint64_t badge; /* [I] */
+    bool keep; /* [I] survives endpoint_reset */
+    bool revoked; /* [e] not in the tree; nothing can be sent */
+    uint32_t queued; /* [e] one-way messages waiting */
+    struct wait_queue senders; /* [e] waiting for credit */
+    struct list items; /* [e] struct ipc_item.session_node */
     struct list
         ghosts; /* [e] struct msg_slot.ghost_node: received calls whose callers were killed */
     uint32_t ghost_count; /* [e] */
@@ -88,9 +90,8 @@ struct msg_slot {
     struct slot_cell *cell; /* [I] */
     uint32_t index; /* [I] number of the cell */
     uint64_t
-        generation; /* [e] of the call under way; no two calls under one number have the same */
-    uint32_t state;              /* [e] of ep: enum call_state */
-    struct endpoint *ep; /* [e] while in a call; the session's */
+        token; /* [e] of the call under way, or the last: generation and index; no two calls have the same */
+    uint32_t state; /* [e] of ep: enum call_state */
     struct session *session; /* caller's reference for the time of the call; a ghost's own */
     struct ipc_item item; /* [e] the call, then its cancellation */
     struct list node; /* [e] endpoint->received */
@@ -139,17 +140,10 @@ uint32_t session_call_place(struct session *s, uint64_t thread);
 void ipc_init(void);
 /* Make the calling thread's buffer if it has none; its user address. */
 status_t msg_slot_make(uintptr_t *user_addr) MUST_CHECK;
-#define MSG_INDEX_BITS 20
-/* The slot whose call, received on ep (locked) and not answered yet, has that token; or NULL. */
-struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token);
 /* Part a slot from its thread, the calling one, which is to be killed. Returns the page to let go of. */
 struct shm *msg_slot_leave(struct msg_slot *s) MUST_CHECK;
 /* Free a ghost that nothing refers to any more. */
 void msg_slot_forget(struct msg_slot *s);
-static inline uint64_t msg_token(const struct msg_slot *s)
-{
-    return s->generation << MSG_INDEX_BITS | s->index;
-}
 /*
  * Read header and handles of the calling thread's buffer, once: what is sent is what was checked.
  * -E2BIG, -EINVAL, -EBADF, -EACCES, -EPERM (an endpoint). The buffer's data stays where it is.

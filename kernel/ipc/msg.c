@@ -5,30 +5,20 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 
-#define SLOTS_MAX \
-    (1u << MSG_INDEX_BITS) /* more than threads fit into memory: nobody can use them up */
-#define SLOTS_CHUNK (PAGE_SIZE / sizeof(struct slot_cell)) /* cells in a page */
+struct slot_cell *msg_cells[SLOTS_MAX / SLOTS_CHUNK];
 
 static struct {
     struct spinlock lock;
-    struct slot_cell *chunks[SLOTS_MAX / SLOTS_CHUNK]; /* [a] set once, with the lock held */
-    uint32_t free_hint;                                /* [lock] no free number below it */
+    uint32_t free_hint; /* [lock] no free number below it */
 } slots = { .lock = SPINLOCK_INIT(RANK_WAITQ) };
-
-/* The cell of a number, or NULL. */
-static struct slot_cell *cell_of(uint32_t index)
-{
-    struct slot_cell *chunk = __atomic_load_n(&slots.chunks[index / SLOTS_CHUNK], __ATOMIC_ACQUIRE);
-    return chunk ? &chunk[index % SLOTS_CHUNK] : NULL;
-}
 
 /* The cell of a number, made if missing; NULL: out of memory. The lock is held. */
 static struct slot_cell *cell_make(uint32_t index)
 {
-    struct slot_cell **chunk = &slots.chunks[index / SLOTS_CHUNK];
+    struct slot_cell **chunk = &msg_cells[index / SLOTS_CHUNK];
     if (!*chunk)
         __atomic_store_n(chunk, kzalloc(PAGE_SIZE), __ATOMIC_RELEASE);
-    return cell_of(index);
+    return msg_cell_of(index);
 }
 
 /* Give s a number; index 0 is never used, so that no token is 0. */
@@ -43,7 +33,7 @@ static status_t number_slot(struct msg_slot *s)
     if (found) {
         s->index = i;
         s->cell = cell;
-        s->generation = cell->next_generation;
+        s->token = cell->next_generation << MSG_INDEX_BITS | i;
         cell->ep = NULL;
         cell->slot = s;
         slots.free_hint = i + 1;
@@ -56,23 +46,10 @@ static void unnumber_slot(struct msg_slot *s)
 {
     spin_lock(&slots.lock);
     s->cell->slot = NULL;
-    s->cell->next_generation = s->generation;
+    s->cell->next_generation = s->token >> MSG_INDEX_BITS;
     if (s->index < slots.free_hint)
         slots.free_hint = s->index;
     spin_unlock(&slots.lock);
-}
-
-/*
- * A cell names ep only while its slot's call is being served there, and that changes only with ep locked. A generation,
- * which may stand in the same place, is no kernel address.
- */
-struct msg_slot *msg_slot_received(struct endpoint *ep, uint64_t token)
-{
-    ASSERT(spin_held(&ep->lock));
-    struct slot_cell *cell = cell_of(token & (SLOTS_MAX - 1));
-    if (!cell || __atomic_load_n(&cell->ep, __ATOMIC_ACQUIRE) != ep)
-        return NULL;
-    return msg_token(cell->slot) == token ? cell->slot : NULL;
 }
 
 /* Bytes that are charged to the job of the thread, until the slot goes: the thread may have gone before. */

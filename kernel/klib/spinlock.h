@@ -55,6 +55,8 @@ static inline void spin_init(struct spinlock *l, enum lock_rank rank)
     *l = (struct spinlock)SPINLOCK_INIT((uint16_t)rank);
 }
 
+_Static_assert(offsetof(struct spinlock, locked) == 0, "its address is the lock's in spin_acquire");
+
 /* Name of a rank, for people. */
 const char *lock_rank_name(unsigned rank);
 /* Wait until l is ours, and count that; interrupts are off. */
@@ -66,8 +68,19 @@ static inline void spin_acquire(struct spinlock *l)
 #ifdef DEBUG
     ASSERT(!irq_enabled() && this_cpu()->lock_rank < l->rank);
 #endif
-    if (UNLIKELY(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
-        spin_contend(l);
+    /* Two instructions when the lock is free; all that is for the other case lies elsewhere (spinlock.S). */
+    __asm__ volatile("lock btsl $0, %0\n\t"
+                     "jc 2f\n"
+                     "1:\n\t"
+                     ".pushsection .text.unlikely, \"ax\", @progbits\n"
+                     "2:\n\t"
+                     "lea %0, %%rdi\n\t"
+                     "call spin_contend_saving\n\t"
+                     "jmp 1b\n\t"
+                     ".popsection"
+                     : "+m"(l->locked)
+                     :
+                     : "rdi", "memory", "cc");
 #ifdef DEBUG
     l->prev_rank = (uint16_t)this_cpu()->lock_rank;
     this_cpu()->lock_rank = l->rank;

@@ -1,5 +1,5 @@
 /*
- * Which CPUs know what of an address space, inside mm. The rules are told above aspace.c.
+ * Which CPUs know what of an address space, for mm and the switch of threads. The rules are told above aspace.c.
  */
 #ifndef MM_ASPACE_H
 #define MM_ASPACE_H
@@ -35,6 +35,22 @@ static inline void vm_batch_add(struct vm_batch *b, uintptr_t va)
 void vm_batch_settle(struct aspace *as, struct vm_batch *b);
 /* Without the lock and with interrupts on: make the other CPUs forget, then free the frames. The batch is empty then. */
 void vm_batch_finish(struct vm_batch *b);
+
+/*
+ * aspace_switch from one address space in use to another. The CPU is told of changes to the old one until it has left it.
+ * A hot path.
+ */
+static inline void aspace_swap(struct cpu *cpu, struct aspace *as)
+{
+    struct aspace *old = cpu->aspace;
+    uint64_t both = (1ull << 32 | 1u) << cpu->id;
+    __atomic_fetch_or(&as->presence, both, __ATOMIC_SEQ_CST);
+    uint64_t generation = __atomic_load_n(&as->generation, __ATOMIC_SEQ_CST);
+    cpu->aspace = as;
+    write_cr3(as->root);
+    cpu->aspace_seen = generation;
+    __atomic_fetch_and(&old->presence, ~both, __ATOMIC_SEQ_CST);
+}
 
 /* Make every CPU leave the page tables of as, which no thread is in any more. Interrupts are on. */
 void aspace_evict(struct aspace *as);

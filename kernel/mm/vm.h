@@ -20,9 +20,14 @@ struct aspace {
     uint32_t region_count; /* [v] */
     uint64_t pages;        /* [v] private frames: anonymous pages and page tables */
     struct purse purse;    /* [v] pays for them and for regions */
-    uint32_t cpus;         /* [a] CPUs that run a thread of it: they are told what is unmapped */
-    uint32_t loaded;       /* [a] CPUs that have its page tables loaded, in use or not */
-    uint64_t generation;   /* [a] counts what took translations away; changed with v held */
+    union {
+        struct {
+            uint32_t cpus; /* [a] CPUs that run a thread of it: they are told what is unmapped */
+            uint32_t loaded; /* [a] CPUs that have its page tables loaded, in use or not */
+        };
+        uint64_t presence; /* both, for who changes both */
+    };
+    uint64_t generation; /* [a] counts what took translations away; changed with v held */
 };
 
 struct region {

@@ -68,6 +68,7 @@ static void release(struct handle_table *t, handle_t h, struct handle_entry *e, 
     *g = (struct grant){ e->obj, e->rights };
     *links = e->links;
     e->obj = NULL;
+    e->rights = 0;
     e->links = NULL;
     if (h & HANDLE_HIGH) {
         uint32_t index = (uint32_t)h & HANDLE_INDEX_MASK;

@@ -27,7 +27,7 @@ struct handle_link {
 
 struct handle_entry {
     struct object *obj;          /* NULL: free */
-    uint32_t rights;
+    uint32_t rights;             /* 0 when free */
     uint16_t generation;         /* high range */
     uint16_t next_free;          /* high range: index + 1 of the next free entry */
     struct handle_link *links;

@@ -5,7 +5,7 @@
 #ifndef SCHED_HANDOVER_H
 #define SCHED_HANDOVER_H
 
-#include "sched/thread.h"
+#include "sched/run.h"
 
 /*
  * Take t out of its sleep, whose result this is, in order to switch to it. Until then, or thread_unclaim, it does not
@@ -18,9 +18,7 @@ static inline bool thread_claim(struct thread *t, int result)
 {
     uint32_t self = this_cpu()->id;
     spin_acquire(&t->lock);
-    bool asleep = t->state == THREAD_BLOCKED && t->wait_result == STILL_ASLEEP;
-    bool ours =
-        asleep && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE) && (t->affinity >> self & 1);
+    bool ours = t->state == THREAD_BLOCKED && !t->on_cpu && (t->affinity >> self & 1);
     if (LIKELY(ours)) {
         t->wait_result = result;
         t->state = THREAD_RUNNING;
@@ -35,10 +33,61 @@ static inline bool thread_claim(struct thread *t, int result)
 void thread_unclaim(struct thread *t);
 
 /*
+ * Whether nothing that waits here is above level; then that is what runs here from now on. Who queues something higher
+ * after the look compares it with what runs, and has the CPU choose again.
+ */
+static inline bool run_at(struct runqueue *rq, int level)
+{
+    if (UNLIKELY(rq->running != level)) {
+        spin_acquire(&rq->lock);
+        rq->running = level;
+        spin_release(&rq->lock);
+    }
+    return LIKELY(!(__atomic_load_n(&rq->levels, __ATOMIC_RELAXED) >> level >> 1));
+}
+
+/* Switch between two threads of programs: as switch_to, with nothing to ask. */
+static inline __attribute__((always_inline)) void hand_over_to(struct cpu *cpu, struct thread *prev,
+                                                               struct thread *next)
+{
+    uint64_t now = clock_ns();
+    charge_time(prev, now);
+    next->started = now;
+    CPU_COUNT(switches);
+    cpu->switched_from = prev;
+    cpu->current = next;
+    cpu->frame_floor = next->frame_floor;
+    if (LIKELY(cpu->aspace != next->aspace))
+        aspace_swap(cpu, next->aspace);
+    gdt_set_kernel_stack(cpu, next->kstack);
+    fpu_swap(prev->fpu, next->fpu);
+    wrmsr(MSR_FS_BASE, next->fs_base);
+    context_switch(&prev->context, next->context);
+    schedule_arrived();
+}
+
+/*
  * Sleep like wait_sleep_heeding, in no queue, and have next, which was claimed, run at once, unless something more
  * important is ready. lock is held (by spin_acquire), and let go of; it is not taken again. A deadline that is past
  * already ends the sleep after it has begun.
  */
-int thread_hand_over(struct thread *next, struct spinlock *lock, uint64_t deadline, uint32_t heed);
+static inline __attribute__((always_inline)) int thread_hand_over(struct thread *next,
+                                                                  struct spinlock *lock,
+                                                                  uint64_t deadline, uint32_t heed)
+{
+    struct cpu *cpu = this_cpu();
+    struct thread *prev = cpu->current;
+    bool sleeps = go_to_sleep(prev, deadline, heed);
+    spin_release(lock);
+    if (LIKELY(sleeps && run_at(cpu->runqueue, next->level))) {
+        hand_over_to(cpu, prev, next);
+        return current_thread()->wait_result;
+    }
+    thread_unclaim(next);
+    if (!sleeps)
+        return -EINTR;
+    schedule();
+    return prev->wait_result;
+}
 
 #endif

@@ -32,8 +32,6 @@ void resched_interrupt(void *arg);
 void thread_want_resched(void);
 /* Choose and run another thread; the caller has set its own state. Interrupts are off. */
 void schedule(void);
-/* The first thing a thread does after a switch to it. */
-void schedule_arrived(void);
 
 /* ---- sleeping (wait.c) ---- */
 

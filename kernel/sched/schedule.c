@@ -1,25 +1,9 @@
 /* Who runs where, and the switch (thread.h tells the rules). */
-#include "mm/vm.h"
 #include "sched/handover.h"
-#include "sched/sched.h"
-#include "x86/clock.h"
-#include "x86/fpu.h"
-#include "x86/gdt.h"
 #include "x86/smp.h"
-#include "x86/switch.h"
 
-#define LEVELS     ((PRIORITY_MAX + 1) * 2)
-#define LEVEL_IDLE (-1)
 /* With less than this left a waking thread's credit is looked at with the clock. */
 #define CREDIT_LOW_NS 500000u
-
-struct runqueue {
-    struct spinlock lock; /* r */
-    uint32_t levels;      /* [r] bit n: queue[n] is not empty */
-    int running;          /* [r] level of what runs, LEVEL_IDLE: nothing */
-    bool timed; /* [r] its slice is being timed, or an interrupt is on its way to see to that */
-    struct list queue[LEVELS]; /* [r] struct thread.ready_node, next to run first */
-} ALIGNED(64);
 
 static struct runqueue queues[MAX_CPUS];
 
@@ -39,12 +23,6 @@ void ready_init(void)
         for (unsigned l = 0; l < LEVELS; l++)
             list_init(&queues[i].queue[l]);
     }
-}
-
-/* After a change of priority or freshness; t is in no queue. */
-static void set_level(struct thread *t)
-{
-    t->level = (uint8_t)(thread_priority(t) * 2 + t->fresh);
 }
 
 static int top_level(const struct runqueue *rq)
@@ -305,65 +283,14 @@ void ready_changed(struct thread *t)
 
 /* ---- switching ---- */
 
-/* Make the CPU's state that of next: page tables, stack for traps, FPU, FS base. */
-static inline void load_state(struct cpu *cpu, struct thread *prev, struct thread *next)
+void schedule_left(struct cpu *cpu)
 {
-    cpu->current = next;
-    cpu->frame_floor = next->frame_floor;
-    aspace_switch(next->aspace);
-    gdt_set_kernel_stack(cpu, next->kstack);
-    if (prev->fpu && prev->state != THREAD_DEAD)
-        fpu_save(prev->fpu);
-    if (next->fpu) {
-        fpu_restore(next->fpu);
-        wrmsr(MSR_FS_BASE, next->fs_base);
-    }
-}
-
-/*
- * The first thing a thread does after a switch to it: the one before it is out of this CPU. A dead one goes; one that may
- * not run here any more is put where it may.
- */
-void schedule_arrived(void)
-{
-    struct cpu *cpu = this_cpu();
-    struct thread *prev = cpu->switched_from;
-    __atomic_store_n(&prev->on_cpu, false, __ATOMIC_RELEASE);
     struct thread *leaving = cpu->leaving;
-    if (LIKELY(!leaving))
-        return;
     cpu->leaving = NULL;
     if (leaving->state == THREAD_DEAD)
         object_put(&leaving->obj);
     else
         ready_enqueue(leaving, false);
-}
-
-/* Account for the time since prev was switched to. */
-static inline void charge_time(struct thread *prev, uint64_t now)
-{
-    uint64_t ran = now - prev->started;
-    prev->cpu_ns += ran;
-    prev->started = now;
-    if (!prev->fresh)
-        return;
-    prev->credit -= min_u64(ran, prev->credit);
-    if (prev->credit || prev->state != THREAD_RUNNING)
-        return; /* one that sleeps may be woken and in a queue by now: its level says in which */
-    prev->fresh = false;
-    set_level(prev);
-}
-
-static inline void switch_to(struct cpu *cpu, struct thread *prev, struct thread *next,
-                             uint64_t now)
-{
-    next->started = now;
-    CPU_COUNT(switches);
-    cpu->switched_from = prev;
-    next->on_cpu = true;
-    load_state(cpu, prev, next);
-    context_switch(&prev->context, next->context);
-    schedule_arrived();
 }
 
 void schedule(void)
@@ -398,39 +325,6 @@ void thread_unclaim(struct thread *t)
     t->state = THREAD_READY;
     ready_enqueue(t, true);
     spin_release(&t->lock);
-}
-
-/*
- * Whether nothing that waits here is above level; then that is what runs here from now on. Who queues something higher
- * after the look compares it with what runs, and has the CPU choose again.
- */
-static inline bool run_at(struct runqueue *rq, int level)
-{
-    if (UNLIKELY(rq->running != level)) {
-        spin_acquire(&rq->lock);
-        rq->running = level;
-        spin_release(&rq->lock);
-    }
-    return LIKELY(!(__atomic_load_n(&rq->levels, __ATOMIC_RELAXED) >> level >> 1));
-}
-
-int thread_hand_over(struct thread *next, struct spinlock *lock, uint64_t deadline, uint32_t heed)
-{
-    struct cpu *cpu = this_cpu();
-    struct thread *prev = cpu->current;
-    bool sleeps = go_to_sleep(prev, deadline, heed);
-    spin_release(lock);
-    if (UNLIKELY(!sleeps || !run_at(cpu->runqueue, next->level))) {
-        thread_unclaim(next);
-        if (!sleeps)
-            return -EINTR;
-        schedule();
-        return prev->wait_result;
-    }
-    uint64_t now = clock_ns();
-    charge_time(prev, now);
-    switch_to(cpu, prev, next, now);
-    return prev->wait_result;
 }
 
 void thread_want_resched(void)

@@ -3,10 +3,7 @@
 #include "klib/string.h"
 #include "mm/heap.h"
 #include "mm/pagetable.h"
-#include "sched/sched.h"
-#include "x86/clock.h"
-#include "x86/fpu.h"
-#include "x86/switch.h"
+#include "sched/run.h"
 
 static uint64_t next_id = 1;       /* [a] */
 static void (*kill_handler)(void); /* [I] */

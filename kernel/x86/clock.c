@@ -9,10 +9,7 @@
 #define PIT_GATE      0x61
 #define MEASURE_TICKS 1200u /* of the PIT: about 1 ms */
 
-#define NS_SHIFT 32u
-
-static uint64_t tsc_base;  /* [I] TSC at clock_init */
-static uint64_t ns_mult;   /* [I] nanoseconds per TSC tick, 32.32 fixed point */
+struct clock_scale clock_scale;
 static int64_t wall_base;  /* [I] wall clock at clock_init, ns */
 
 /* Programs map this page: nothing else may lie in it. */
@@ -61,7 +58,7 @@ static void measure(void)
     uint64_t ticks = (uint16_t)(first - last);
     uint64_t tsc_hz = tsc * PIT_HZ / ticks;
     lapic_timer_set_frequency((uint64_t)lapic * PIT_HZ / ticks);
-    ns_mult = (uint64_t)(((__uint128_t)1000000000 << NS_SHIFT) / tsc_hz);
+    clock_scale.mult = (uint64_t)(((__uint128_t)1000000000 << CLOCK_SHIFT) / tsc_hz);
 }
 
 static unsigned cmos(unsigned reg)
@@ -115,10 +112,11 @@ void clock_init(int64_t boot_time)
 {
     wall_base = (boot_time ? boot_time : rtc_seconds()) * 1000000000;
     measure();
-    tsc_base = rdtsc() - ((1ull << NS_SHIFT) / ns_mult + 1); /* the first time told is not 0 */
-    shared.page.tsc_base = tsc_base;
-    shared.page.mult = ns_mult;
-    shared.page.shift = NS_SHIFT;
+    clock_scale.base =
+        rdtsc() - ((1ull << CLOCK_SHIFT) / clock_scale.mult + 1); /* the first time told is not 0 */
+    shared.page.tsc_base = clock_scale.base;
+    shared.page.mult = clock_scale.mult;
+    shared.page.shift = CLOCK_SHIFT;
     shared.page.wall_offset = wall_base;
     clock_page_set_mode(CLOCK_MODE_TSC);
 }
@@ -140,15 +138,14 @@ void clock_page_set_mode(uint32_t mode)
 
 /* ---- several CPUs ---- */
 
-#define CHECK_MEETINGS 64u       /* how often the CPUs must have taken turns */
-#define CHECK_ROUNDS   20000u    /* or how often each tries */
+#define CHECK_MEETINGS 64u /* how often the CPUs must have taken turns */
+#define CHECK_ROUNDS   20000u /* or how often each tries */
 #define CHECK_NS       5000000ull
 
 static struct {
-    uint64_t word;  /* [a] TSC read last, bit 0: by the secondary CPU */
-    uint32_t done;  /* [a] the secondary CPU has looked often enough */
-    bool distrust;  /* [a] some TSC is behind another */
-    uint64_t last;  /* [a] greatest time given out, when distrusted */
+    uint64_t word; /* [a] TSC read last, bit 0: by the secondary CPU */
+    uint32_t done; /* [a] the secondary CPU has looked often enough */
+    uint64_t last; /* [a] greatest time given out, when distrusted */
 } tsc;
 
 /* One look: what the other left must not be later than what is read here after it. */
@@ -183,17 +180,17 @@ void clock_check_boot(void)
 
 bool clock_tsc_usable(void)
 {
-    return !__atomic_load_n(&tsc.distrust, __ATOMIC_ACQUIRE);
+    return !__atomic_load_n(&clock_scale.distrust, __ATOMIC_ACQUIRE);
 }
 
 void clock_distrust_tsc(void)
 {
-    __atomic_store_n(&tsc.distrust, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&clock_scale.distrust, true, __ATOMIC_RELEASE);
     clock_page_set_mode(CLOCK_MODE_SYSCALL);
 }
 
 /* The time, but no earlier than any that was given out before. */
-static uint64_t common(uint64_t now)
+uint64_t clock_common(uint64_t now)
 {
     uint64_t last = __atomic_load_n(&tsc.last, __ATOMIC_ACQUIRE);
     do {
@@ -202,12 +199,6 @@ static uint64_t common(uint64_t now)
     } while (!__atomic_compare_exchange_n(&tsc.last, &last, now, true, __ATOMIC_ACQ_REL,
                                           __ATOMIC_ACQUIRE));
     return now;
-}
-
-uint64_t clock_ns(void)
-{
-    uint64_t now = (uint64_t)(((__uint128_t)(rdtsc() - tsc_base) * ns_mult) >> NS_SHIFT);
-    return UNLIKELY(tsc.distrust) ? common(now) : now;
 }
 
 int64_t clock_wall_ns(void)

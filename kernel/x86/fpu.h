@@ -34,4 +34,19 @@ static inline void fpu_restore(const void *area)
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
+/* Save one area and restore the other. */
+static inline void fpu_swap(void *save, const void *restore)
+{
+    if (UNLIKELY(!cpu_features.xsave)) {
+        fpu_save(save);
+        fpu_restore(restore);
+        return;
+    }
+    __asm__ volatile("xsave64 (%0)\n\t"
+                     "xrstor64 (%1)"
+                     :
+                     : "r"(save), "r"(restore), "a"((uint32_t)cpu_features.xcr0), "d"(0)
+                     : "memory");
+}
+
 #endif
