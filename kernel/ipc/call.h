@@ -93,6 +93,21 @@ static inline void call_left_server(struct msg_slot *s)
     __atomic_store_n(&s->cell->ep, NULL, __ATOMIC_RELEASE);
 }
 
+/* The first thread to have a message of those that sleep for one, or NULL. */
+static inline struct thread *endpoint_sleeper(const struct endpoint *ep)
+{
+    const struct list *n = ep->receivers.threads.next;
+    if (ep->waiter)
+        return ep->waiter;
+    return n == &ep->receivers.threads ? NULL : LIST_ENTRY(n, struct thread, wait_node);
+}
+/* Lend the caller's priority to who will serve the call, which is about to be queued (lend.c). */
+void call_lend(struct endpoint *ep, struct msg_slot *s);
+/* Lend it to the thread that has received the call, ep->server. */
+void call_lend_receiver(struct endpoint *ep, struct msg_slot *s);
+/* Nothing is lent any more. */
+void call_take_back(struct msg_slot *s);
+
 /* The calling thread is in no call any more. */
 static inline void call_over(struct msg_slot *s)
 {

@@ -122,6 +122,7 @@ static void finish_call(struct msg_slot *s, int result, struct trash *trash)
         return;
     }
     end_service(s);
+    call_take_back(s);
     s->state = CALL_DONE;
     s->result = result;
     (void)thread_wake(s->thread, 0);
@@ -498,6 +499,7 @@ static status_t complete_call(struct endpoint *ep, struct msg_slot *s, uint64_t 
         st = s->result;
     else if (s->state == CALL_RECEIVED)
         left = leave_call(s);
+    call_take_back(s);
     if (!left)
         call_over(s);
     spin_unlock(&ep->lock);
@@ -530,6 +532,7 @@ status_t endpoint_call(struct session *session, int64_t timeout)
     }
     call_begin(s, session, CALL_QUEUED);
     list_add_tail(&session->items, &s->item.session_node);
+    call_lend(ep, s);
     enqueue(ep, &s->item);
     return complete_call(ep, s, deadline, OK);
 }
@@ -558,6 +561,7 @@ static void take_call(struct endpoint *ep, struct msg_slot *s, struct ipc_msg *b
         return;
     }
     call_received(ep, s);
+    call_lend_receiver(ep, s);
     call_fill(buf, IPC_CALL, s->session, s->token, s->cargo.len, s->in_len, s->out_len);
     memcpy(buf->data, s->buf->data, s->cargo.len);
     d->cargo = s->cargo;
@@ -618,7 +622,7 @@ static void finish_delivery(struct delivery *d, struct ipc_msg *buf)
 /* Take a message, waiting for it; st as await_answer. The endpoint is locked, and not on return. */
 static status_t complete_receive(struct endpoint *ep, bool wait, uint64_t deadline, int st)
 {
-    struct ipc_msg *buf = current_thread()->msg->buf;
+    struct msg_slot *own = current_thread()->msg;
     struct delivery d;
     d.cargo.nhandles = 0;
     d.sender = NULL;
@@ -626,15 +630,17 @@ static status_t complete_receive(struct endpoint *ep, bool wait, uint64_t deadli
     /* What is still in the queue of a dead endpoint is being ended: nobody could answer it. */
     while (st == OK && (ep->dead || list_empty(&ep->queue)))
         st = ep->dead ? -EPIPE : wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
+    if (st >= 0)
+        ep->server = (struct server_name){ own->cell, own->thread->id };
     if (st == OK)
-        take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), buf, &d);
+        take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), own->buf, &d);
     spin_unlock(&ep->lock);
     if (st < 0)
         return st;
     if (st == WOKEN_DONE)
-        cargo_deliver(&current_thread()->msg->cargo, buf, false);
+        cargo_deliver(&own->cargo, own->buf, false);
     else
-        finish_delivery(&d, buf);
+        finish_delivery(&d, own->buf);
     return OK;
 }
 

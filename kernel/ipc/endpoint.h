@@ -30,11 +30,18 @@ struct ipc_item {
     enum item_kind kind;
 };
 
+/* A thread that serves, named without a reference: it may end. */
+struct server_name {
+    struct slot_cell *cell; /* of its slot; NULL: no thread */
+    uint64_t thread;        /* its number */
+};
+
 struct endpoint {
     struct object obj;
     struct spinlock lock;        /* e */
     struct list queue;           /* [e] struct ipc_item, oldest first */
     struct list received;        /* [e] struct msg_slot.node: calls that await their answer */
+    struct server_name server;   /* [e] who received last */
     struct wait_queue receivers; /* [e] */
     struct thread *
         waiter; /* [e] sleeps for a message without being in that queue, and is the first to get one */
@@ -99,6 +106,8 @@ struct msg_slot {
     struct wait_queue caller; /* [e] */
     uint32_t copying; /* [e] bulk copies under way: the caller stays in its call meanwhile */
     int result; /* [e] when CALL_DONE */
+    struct server_name debtor; /* [e] whom the caller lends its priority (lend.c) */
+    uint32_t lends; /* [e] that priority */
     struct ipc_cargo cargo; /* request, then answer */
     uint64_t in_addr, in_len, out_addr, out_len; /* [e] bulk buffers of the caller */
 };
@@ -140,6 +149,9 @@ uint32_t session_call_place(struct session *s, uint64_t thread);
 void ipc_init(void);
 /* Make the calling thread's buffer if it has none; its user address. */
 status_t msg_slot_make(uintptr_t *user_addr) MUST_CHECK;
+/* thread_lend and thread_take_back for a thread that may have ended; false: nothing is lent. */
+bool msg_slot_lend(const struct server_name *to, uint32_t priority) MUST_CHECK;
+void msg_slot_take_back(const struct server_name *from, uint32_t priority);
 /* Part a slot from its thread, the calling one, which is to be killed. Returns the page to let go of. */
 struct shm *msg_slot_leave(struct msg_slot *s) MUST_CHECK;
 /* Free a ghost that nothing refers to any more. */

@@ -83,11 +83,38 @@ static void slot_destroy(struct thread *t)
 struct shm *msg_slot_leave(struct msg_slot *s)
 {
     struct shm *page = s->page;
+    spin_lock(&slots.lock);
     s->thread->msg = NULL;
     s->thread = NULL;
+    spin_unlock(&slots.lock);
     s->page = NULL;
     s->buf = NULL;
     return page;
+}
+
+/* The thread of that name, if there still is one. The slots are locked: until they are not, it does not end. */
+static struct thread *thread_named(const struct server_name *n)
+{
+    struct msg_slot *s = n->cell ? n->cell->slot : NULL;
+    return s && s->thread && s->thread->id == n->thread ? s->thread : NULL;
+}
+
+bool msg_slot_lend(const struct server_name *to, uint32_t priority)
+{
+    spin_lock(&slots.lock);
+    struct thread *t = thread_named(to);
+    bool lends = t && thread_lend(t, priority);
+    spin_unlock(&slots.lock);
+    return lends;
+}
+
+void msg_slot_take_back(const struct server_name *from, uint32_t priority)
+{
+    spin_lock(&slots.lock);
+    struct thread *t = thread_named(from);
+    if (t)
+        thread_take_back(t, priority);
+    spin_unlock(&slots.lock);
 }
 
 void msg_slot_forget(struct msg_slot *s)

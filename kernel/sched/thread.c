@@ -176,13 +176,39 @@ void thread_set_priority_max(struct thread *t, uint32_t priority)
     spin_unlock(&t->lock);
 }
 
-void thread_lend_priority(struct thread *t, uint32_t priority)
+/* The greatest priority lent to t, which is locked. */
+static uint8_t greatest_lent(const struct thread *t)
+{
+    unsigned p = PRIORITY_MAX;
+    while (p && !t->lenders[p])
+        p--;
+    return (uint8_t)p;
+}
+
+static void change_lenders(struct thread *t, uint32_t priority, uint32_t by)
+{
+    t->lenders[priority] += by;
+    uint8_t lent = greatest_lent(t);
+    if (lent == t->lent)
+        return;
+    t->lent = lent;
+    ready_changed(t);
+}
+
+bool thread_lend(struct thread *t, uint32_t priority)
 {
     spin_lock(&t->lock);
-    if (t->lent != priority) {
-        t->lent = (uint8_t)priority;
-        ready_changed(t);
-    }
+    bool lends = priority > t->priority;
+    if (lends)
+        change_lenders(t, priority, 1);
+    spin_unlock(&t->lock);
+    return lends;
+}
+
+void thread_take_back(struct thread *t, uint32_t priority)
+{
+    spin_lock(&t->lock);
+    change_lenders(t, priority, -1u);
     spin_unlock(&t->lock);
 }
 

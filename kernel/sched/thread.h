@@ -89,7 +89,7 @@ struct thread {
     uint8_t level; /* [run queue] it was queued at */
     uint8_t priority; /* [t] its own */
     uint8_t priority_max; /* [t] its process's */
-    uint8_t lent; /* [t] lent to it; 0: none */
+    uint8_t lent; /* [t] the greatest lent to it; 0: none */
     uint32_t affinity; /* [t] CPUs it may run on, a bit each */
     uint64_t credit; /* [the CPU it runs on] time it may be fresh, ns */
     uintptr_t context; /* saved stack pointer while not running */
@@ -120,6 +120,7 @@ struct thread {
     bool burying; /* it works on that list */
     struct thread_upcalls upcalls;
     bool user_fault; /* DEBUG: a page fault of its program is being handled (proc/fail.c) */
+    uint32_t lenders[PRIORITY_MAX + 1]; /* [t] how many lend it that priority */
     char name[NAME_LEN];
 };
 #include "sched/thread_offsets.h"
@@ -179,8 +180,9 @@ bool thread_set_affinity(struct thread *t, uint32_t mask) MUST_CHECK;
 bool thread_set_priority(struct thread *t, uint32_t priority) MUST_CHECK;
 /* Change its process's, and its own to the same. */
 void thread_set_priority_max(struct thread *t, uint32_t priority);
-/* Change the priority lent to it; 0: take it back. */
-void thread_lend_priority(struct thread *t, uint32_t priority);
+/* Lend it a priority, if that is above its own (false: it is not), until that is taken back; the greatest lent one counts. */
+bool thread_lend(struct thread *t, uint32_t priority) MUST_CHECK;
+void thread_take_back(struct thread *t, uint32_t priority);
 /* What counts: the greater of the two. */
 static inline uint32_t thread_priority(const struct thread *t)
 {

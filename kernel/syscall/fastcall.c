@@ -92,14 +92,18 @@ INLINE void drop(struct object *o, bool handle)
 
 /* ---- calling ---- */
 
-/* The thread that is to have the call, taken out of its sleep, or NULL. The endpoint is locked. */
-INLINE struct thread *claim_receiver(struct endpoint *ep, const struct session *session)
+/*
+ * The thread that is to have the call, taken out of its sleep, or NULL. The endpoint is locked. One of lower priority (a
+ * level is twice that, and a bit) is to be lent ours, which the general way does.
+ */
+INLINE struct thread *claim_receiver(struct endpoint *ep, const struct session *session,
+                                     const struct thread *me)
 {
     struct thread *t = ep->waiter;
     if (UNLIKELY(session->revoked || !list_empty(&ep->queue)))
         return NULL;
     if (LIKELY(t)) {
-        if (UNLIKELY(!thread_claim(t, WOKEN_DONE)))
+        if (UNLIKELY(me->level > (t->level | 1) || !thread_claim(t, WOKEN_DONE)))
             return NULL;
         ep->waiter = NULL;
         return t;
@@ -107,7 +111,7 @@ INLINE struct thread *claim_receiver(struct endpoint *ep, const struct session *
     if (list_empty(&ep->receivers.threads))
         return NULL;
     t = LIST_ENTRY(ep->receivers.threads.next, struct thread, wait_node);
-    if (!thread_claim(t, WOKEN_DONE))
+    if (me->level > (t->level | 1) || !thread_claim(t, WOKEN_DONE))
         return NULL;
     list_del(&t->wait_node);
     return t;
@@ -134,7 +138,7 @@ INLINE int64_t call(struct session *session, struct msg_slot *s, uint32_t len, s
     struct endpoint *ep = session->ep;
     object_handle_added(&session->obj);
     spin_acquire(&ep->lock);
-    struct thread *server = claim_receiver(ep, session);
+    struct thread *server = claim_receiver(ep, session, s->thread);
     if (UNLIKELY(!server)) {
         spin_release(&ep->lock);
         drop(&session->obj, true);
@@ -226,6 +230,8 @@ INLINE void answer(struct msg_slot *s, const struct ipc_msg *buf, uint32_t len)
     to->len = len;
     copy_data(to, buf, len);
     call_left_server(s);
+    if (UNLIKELY(s->debtor.cell))
+        call_take_back(s);
     s->state = CALL_DONE;
     s->result = OK;
 }

@@ -158,4 +158,27 @@ static inline bool stress_needs_more(const struct machine_info *before)
     return more;
 }
 
+/*
+ * Call run with rising numbers until several calls in a row have left everything as it was: what is kept for next time
+ * (page tables of kernel stacks) grows at most a few times, a leak each time. run should work in a child, whose own page
+ * tables go with it.
+ */
+static inline void stress_repeat(void (*run)(uint64_t round))
+{
+    enum { ROUNDS = 16, SAME = 3 };
+    struct machine_info before, after;
+
+    stress_settled(&before);
+    for (uint64_t round = 0, same = 0; same < SAME; round++) {
+        if (round == ROUNDS)
+            stress_same(&before); /* says what is left over */
+        EXPECT_TRUE(round < ROUNDS);
+        run(round);
+        stress_settled(&after);
+        same = stress_difference(&before, &after) == NULL ? same + 1 : 0;
+        if (round < ROUNDS - 1)
+            before = after;
+    }
+}
+
 #endif

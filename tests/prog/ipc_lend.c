@@ -1,0 +1,176 @@
+/*
+ * `test=ipc.lend`: a server is as important as who waits for it. Three threads on one processor: a server of low
+ * priority, one of middle priority that never stops computing, and a client (the main thread) above both.
+ */
+#include <rugo/look.h>
+
+#include "tests/prog/ipc_call.h"
+
+enum { LOW = 1, MIDDLE = 3, ASK = 1, WORK = 2, STEPS = 2000000 };
+
+static handle_t ep;
+static uint64_t server_id, hog_turns, steps;
+static uint32_t stop;
+
+static uint64_t look(const uint64_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static void become(uint32_t priority)
+{
+    NEED(sys_thread_set_affinity(HANDLE_SELF, 1));
+    NEED(sys_thread_set_priority(HANDLE_SELF, priority));
+}
+
+/* What counts for the server now. */
+static uint32_t server_priority(void)
+{
+    struct thread_info t = { 0 };
+
+    EXPECT(1, sys_process_threads(HANDLE_SELF, server_id - 1, &t, 1));
+    EXPECT(server_id, t.id);
+    return t.priority;
+}
+
+/* Answers with the priority it has then; WORK takes a while. Ends with the endpoint. */
+static int server(void *arg)
+{
+    uint64_t token = 0, answer;
+
+    (void)arg;
+    (void)ipc_buffer();
+    server_id = (uint64_t)sys_thread_self();
+    become(LOW);
+    while (sys_ipc_reply_recv(ep, token, 0, TIMEOUT_NEVER) == 0) {
+        if (ipc_buffer()->type != IPC_CALL) {
+            token = 0;
+            continue;
+        }
+        token = ipc_buffer()->token;
+        if (number_in(ipc_buffer()) == WORK)
+            while (look(&steps) < STEPS)
+                __atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED);
+        answer = server_priority();
+        (void)message(answer);
+    }
+    return 0;
+}
+
+static int hog(void *arg)
+{
+    (void)arg;
+    become(MIDDLE);
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+        __atomic_fetch_add(&hog_turns, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void start_hog(struct thread *t)
+{
+    stop = 0;
+    hog_turns = 0;
+    NEED(thread_start(t, hog, NULL, 0));
+    while (look(&hog_turns) == 0)
+        NEED(sys_thread_sleep(1 * MS));
+}
+
+static void stop_hog(struct thread *t)
+{
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    NEED(thread_join(t, NULL));
+}
+
+/* The client's own call: what the server answers. */
+static uint64_t ask(handle_t session, uint64_t number)
+{
+    (void)message(number);
+    EXPECT(0, sys_ipc_call(session, 20000 * MS));
+    return number_in(ipc_buffer());
+}
+
+/* A server that waits runs for its client at once, and is what it was when it has answered. */
+static void lends_to_waiting(handle_t session)
+{
+    struct thread h;
+
+    EXPECT(PRIORITY_DEFAULT, ask(session, ASK));
+    start_hog(&h);
+    for (int i = 0; i < 10; i++) {
+        EXPECT(PRIORITY_DEFAULT, ask(session, ASK));
+        EXPECT(LOW, server_priority());
+    }
+    stop_hog(&h);
+}
+
+static int low_client(void *arg)
+{
+    become(LOW);
+    return do_call(arg);
+}
+
+/* A busy one finishes what it is at, also for a client of low priority, because a better one waits. */
+static void lends_to_busy(handle_t session)
+{
+    struct caller low = { .session = session, .number = WORK, .timeout = TIMEOUT_NEVER };
+    struct thread h;
+    uint64_t before;
+
+    steps = 0;
+    NEED(thread_start(&low.thread, low_client, &low, 0));
+    while (look(&steps) == 0)
+        NEED(sys_thread_sleep(1 * MS));
+    start_hog(&h);
+    before = look(&steps);
+    NEED(sys_thread_sleep(30 * MS));
+    EXPECT(before, look(&steps)); /* it starves */
+    EXPECT_TRUE(before < STEPS);
+    EXPECT(PRIORITY_DEFAULT, ask(session, ASK));
+    EXPECT(STEPS, look(&steps));
+    EXPECT(LOW, server_priority());
+    stop_hog(&h);
+    EXPECT(0, end_call(&low));
+}
+
+/* A call that is withdrawn, or whose session ends, takes back what it lent. */
+static void takes_back(handle_t session, uint64_t id)
+{
+    struct caller low = { .session = session, .number = WORK, .timeout = TIMEOUT_NEVER };
+    struct caller high = { .timeout = TIMEOUT_NEVER };
+
+    steps = 0;
+    NEED(thread_start(&low.thread, low_client, &low, 0));
+    while (look(&steps) == 0)
+        NEED(sys_thread_sleep(1 * MS));
+    struct thread h;
+    start_hog(&h);
+    (void)message(ASK);
+    EXPECT(-ETIMEDOUT, sys_ipc_call(session, 1)); /* runs for a moment at most */
+    EXPECT(LOW, server_priority());
+    begin_call(&high, session, ASK);
+    EXPECT(0, sys_session_revoke(ep, id));
+    EXPECT(-EPIPE, end_call(&high));
+    EXPECT(LOW, server_priority());
+    stop_hog(&h);
+    EXPECT(0, end_call(&low)); /* received before */
+}
+
+int main(void)
+{
+    struct thread t;
+    uint64_t id;
+
+    ep = NEED_HANDLE(sys_endpoint_create(0));
+    handle_t session = new_session(ep, 1, 0, &id);
+    NEED(sys_thread_set_affinity(HANDLE_SELF, 1));
+    (void)ipc_buffer();
+    NEED(thread_start(&t, server, NULL, 0));
+    lends_to_waiting(session);
+    lends_to_busy(session);
+    takes_back(session, id);
+    EXPECT(0, sys_handle_close(session));
+    EXPECT(0, sys_handle_close(ep));
+    NEED(thread_join(&t, NULL));
+    test_mark("IPC: lending ok");
+    return 0;
+}
