@@ -268,28 +268,43 @@ static uintptr_t place_frame(const struct thread_upcalls *u, uintptr_t rsp, uint
     return align_down(*fpu - sizeof(struct frame), 16) - 8;
 }
 
-/* The FPU state as it is in the registers, to user memory; then the state that functions expect. */
+/*
+ * The FPU state as it is in the registers, to user memory; then the registers as functions expect them. It goes through
+ * the thread's save area: the registers stay as they are meanwhile, so a switch to another thread puts the same there.
+ */
 static status_t save_fpu(uintptr_t to)
 {
-    uint8_t area[FPU_SIZE_MAX] ALIGNED(FPU_ALIGN);
-    memset(area, 0, fpu_size());
+    void *area = current_thread()->fpu;
     fpu_save(area);
     status_t st = copy_to_user((struct user_out){ to }, area, fpu_size());
-    if (st == OK) {
-        fpu_reset(area);
-        fpu_restore(area);
-    }
+    if (st == OK)
+        fpu_clear();
     return st;
 }
 
+/*
+ * The other way. A switch amid the copy would mix it with the registers: its pages are fetched before, then interrupts
+ * are off, and a page that is gone again is -EFAULT.
+ */
 static status_t load_fpu(uintptr_t from)
 {
-    uint8_t area[FPU_SIZE_MAX] ALIGNED(FPU_ALIGN);
-    status_t st = copy_from_user(area, (struct user_in){ from }, fpu_size());
+    void *area = current_thread()->fpu;
+    uint8_t byte;
+    status_t st = copy_from_user(&byte, (struct user_in){ from }, sizeof byte);
+    if (st == OK)
+        st = copy_from_user(&byte, (struct user_in){ from + fpu_size() - 1 }, sizeof byte);
+    if (st != OK)
+        return st;
+    irq_disable();
+    st = copy_from_user(area, (struct user_in){ from }, fpu_size());
     if (st == OK && !fpu_area_ok(area))
         st = -EINVAL;
     if (st == OK)
         fpu_restore(area);
+    else
+        fpu_reset(
+            area); /* XSAVE leaves most of the header as it is, and XRSTOR would not take it */
+    irq_enable();
     return st;
 }
 

@@ -9,6 +9,9 @@
 #define AT_HEADER     512u
 #define HEADER_WORDS  8u /* XSTATE_BV, XCOMP_BV, six reserved */
 
+/* No save area is larger: XCR0 has x87, SSE and AVX at most. */
+#define FPU_SIZE_MAX 1024u
+
 #define FCW_DEFAULT   0x37fu
 #define MXCSR_DEFAULT 0x1f80u
 /* What CPUs that store 0 as their MXCSR_MASK have (SDM vol. 1, 11.6.6). */
@@ -21,18 +24,23 @@ static uint32_t read32(const void *area, unsigned at)
     return v;
 }
 
+/* XRSTOR takes MXCSR from the area and, with XSTATE_BV 0, gives all else its first state. */
+static const uint8_t first[FPU_SIZE_MAX] ALIGNED(FPU_ALIGN) = {
+    [AT_FCW] = FCW_DEFAULT & 0xff,
+    [AT_FCW + 1] = FCW_DEFAULT >> 8,
+    [AT_MXCSR] = MXCSR_DEFAULT & 0xff,
+    [AT_MXCSR + 1] = MXCSR_DEFAULT >> 8,
+};
+
+/* All of it: XSAVE leaves holes, and programs are shown the area (proc/upcall.c). */
 void fpu_reset(void *area)
 {
-    const uint16_t fcw = FCW_DEFAULT;
-    const uint32_t mxcsr = MXCSR_DEFAULT;
-    /* XRSTOR sets what XSTATE_BV does not name to its first state, whatever lies in the area. */
-    if (cpu_features.xsave)
-        memset((char *)area + AT_HEADER, 0, HEADER_WORDS * sizeof(uint64_t));
-    else
-        memset(area, 0, fpu_size());
-    memcpy((char *)area + AT_FCW, &fcw, sizeof fcw);
-    /* With XSTATE_BV 0 XRSTOR takes it from here all the same. */
-    memcpy((char *)area + AT_MXCSR, &mxcsr, sizeof mxcsr);
+    memcpy(area, first, fpu_size());
+}
+
+void fpu_clear(void)
+{
+    fpu_restore(first);
 }
 
 /* The bits of MXCSR that this CPU has. */

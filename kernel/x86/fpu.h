@@ -5,8 +5,6 @@
 #include "x86/cpu.h"
 
 #define FPU_ALIGN 64
-/* No save area is larger: XCR0 has x87, SSE and AVX at most. */
-#define FPU_SIZE_MAX 1024u
 /* Bytes of a save area. */
 static inline size_t fpu_size(void)
 {
@@ -14,6 +12,8 @@ static inline size_t fpu_size(void)
 }
 /* The state a thread starts with: x87 defaults, MXCSR 0x1f80, all registers 0. */
 void fpu_reset(void *area);
+/* Give the registers that state. */
+void fpu_clear(void);
 /* Whether fpu_restore takes an area that a program wrote; if not it would fault. */
 bool fpu_area_ok(const void *area);
 

@@ -318,6 +318,7 @@ static void bad_frames(void)
 {
     static uint8_t fpu[1024] __attribute__((aligned(64)));
     struct upcall_context c;
+    uintptr_t at;
     static const struct {
         unsigned offset;
         uint64_t change;
@@ -346,14 +347,20 @@ static void bad_frames(void)
     expect_refused(-EFAULT, &c);
     c.fpu = USER_MAX - 64;
     expect_refused(-EFAULT, &c);
+    at = (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, 2 * PAGE_SIZE, VM_READ | VM_WRITE, 0));
+    NEED(sys_vm_unmap(HANDLE_SELF, at + PAGE_SIZE, PAGE_SIZE));
+    c.fpu = at + PAGE_SIZE - 256; /* the end is missing */
+    expect_refused(-EFAULT, &c);
+    NEED(sys_vm_unmap(HANDLE_SELF, at, PAGE_SIZE));
+    expect_refused(-EFAULT, &c);
     /* MXCSR, and with XSAVE each byte of its header. */
     c.fpu = (uintptr_t)fpu;
     memcpy(fpu, good_fpu, sizeof(fpu));
     fpu[26] |= 1; /* bit 16 of MXCSR */
     expect_refused(-EINVAL, &c);
-    for (unsigned at = 512; at < 576 && good_fpu[512] != 0; at++) {
+    for (unsigned i = 512; i < 576 && good_fpu[512] != 0; i++) {
         memcpy(fpu, good_fpu, sizeof(fpu));
-        fpu[at] |= 0x80;
+        fpu[i] |= 0x80;
         expect_refused(-EINVAL, &c);
     }
     EXPECT(0, upcall_mask_now());
