@@ -104,7 +104,7 @@ void vm_batch_settle(struct aspace *as, struct vm_batch *b)
     b->cpus = __atomic_load_n(&as->cpus, __ATOMIC_SEQ_CST) & ~bit_of(cpu);
 }
 
-void vm_batch_finish(struct vm_batch *b)
+void vm_batch_finish_some(struct vm_batch *b)
 {
     if (b->cpus)
         smp_flush_tlb(b->cpus, b->from, b->to);

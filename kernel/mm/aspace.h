@@ -34,7 +34,12 @@ static inline void vm_batch_add(struct vm_batch *b, uintptr_t va)
  */
 void vm_batch_settle(struct aspace *as, struct vm_batch *b);
 /* Without the lock and with interrupts on: make the other CPUs forget, then free the frames. The batch is empty then. */
-void vm_batch_finish(struct vm_batch *b);
+void vm_batch_finish_some(struct vm_batch *b);
+static inline void vm_batch_finish(struct vm_batch *b)
+{
+    if (b->to || b->frames.first)
+        vm_batch_finish_some(b);
+}
 
 /*
  * aspace_switch from one address space in use to another. The CPU is told of changes to the old one until it has left it.

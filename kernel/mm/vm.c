@@ -3,9 +3,12 @@
 #include "klib/string.h"
 #include "mm/heap.h"
 #include "mm/pagetable.h"
+#include "x86/random.h"
 
-#define MMAP_BASE 0x100000000000ull /* where mappings without an address go, upwards */
-#define PROT_MASK (VM_READ | VM_WRITE | VM_EXEC)
+/* Where mappings without an address go, upwards: from a random page of the 2^28 from here on. */
+#define MMAP_LOW   0x100000000000ull
+#define MMAP_PAGES (1ull << 28)
+#define PROT_MASK  (VM_READ | VM_WRITE | VM_EXEC)
 /* Page-table entries looked at with an address space locked once, when a lot of it goes. */
 #define DROP_AT_ONCE 1024u
 /* What a page-table entry keeps when its protection changes. */
@@ -53,6 +56,9 @@ static struct region *live_region_at(struct aspace *as, uintptr_t va)
 /* The first region that ends above va, or NULL. */
 static struct region *region_from_va(struct aspace *as, uintptr_t va)
 {
+    struct region *r = as->recent;
+    if (r && va >= start_of(r) && va < r->end)
+        return r;
     struct tree_node *n = tree_floor(&as->regions, va);
     if (n && region_from(n)->end > va)
         return region_from(n);
@@ -95,7 +101,8 @@ struct aspace *aspace_create(struct account *a)
         return NULL;
     }
     spin_init(&as->lock, RANK_ASPACE);
-    as->hint = MMAP_BASE;
+    as->base = MMAP_LOW + ((random_u64() % MMAP_PAGES) << PAGE_SHIFT);
+    as->hint = as->base;
     pt_share_kernel(as->root);
     return as;
 }
@@ -342,19 +349,22 @@ static bool regions_pay(struct aspace *as, uint32_t n)
     return as->region_count + n <= REGIONS_MAX && purse_take(&as->purse, n * REGION_COST);
 }
 
-static struct region *region_new(struct aspace *as, uintptr_t start, uintptr_t end)
+/* Memory for a region, set up field by field, as a loop over its bytes takes longer. */
+static struct region *region_new(struct aspace *as)
 {
-    struct region *r = kzalloc(sizeof *r);
+    struct region *r = kmalloc(sizeof *r);
     if (!r)
         return NULL;
     r->as = as;
-    r->node.key = start;
-    r->end = end;
+    r->shm = NULL;
+    r->shm_page = 0;
+    r->gone = 0;
+    r->gone_at = r->sweep = 0;
     list_init(&r->shm_node);
     return r;
 }
 
-/* Take r, which has no pages any more, out of its address space and put it onto the list of those to be freed. */
+/* Take r, which has no pages any more, out of its address space; if it has an object it is trash then. */
 static void region_remove(struct region *r, struct list *trash)
 {
     struct shm *s = r->shm;
@@ -363,22 +373,23 @@ static void region_remove(struct region *r, struct list *trash)
     purse_return(&r->as->purse, REGION_COST);
     if (r->as->recent == r)
         r->as->recent = NULL;
-    if (s) {
-        spin_lock(&s->maps_lock);
-        list_del(&r->shm_node);
-        spin_unlock(&s->maps_lock);
+    if (!s) {
+        kfree(r);
+        return;
     }
+    spin_lock(&s->maps_lock);
+    list_del(&r->shm_node);
+    spin_unlock(&s->maps_lock);
     list_add_tail(trash, &r->shm_node);
 }
 
-/* Free the regions, without a lock: their objects may go with them. */
+/* Free regions that had an object, without a lock: it may go with them. */
 static void trash_free(struct list *trash)
 {
     struct list *n;
     while ((n = list_pop(trash)) != NULL) {
         struct region *r = LIST_ENTRY(n, struct region, shm_node);
-        if (r->shm)
-            object_put(&r->shm->obj);
+        object_put(&r->shm->obj);
         kfree(r);
     }
 }
@@ -487,47 +498,42 @@ status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at)
     status_t st = check_map(a);
     if (st != OK)
         return st;
-    struct region *r = region_new(as, 0, 0);
-    if (!r)
-        return -ENOMEM;
     spin_lock(&as->lock);
-    st = map_region(as, r, a);
+    struct region *r = region_new(as);
+    st = r ? map_region(as, r, a) : -ENOMEM;
     if (st == OK)
         *at = start_of(r);
-    spin_unlock(&as->lock);
-    if (st != OK)
+    else
         kfree(r);
+    spin_unlock(&as->lock);
     return st;
 }
 
-/* Whether a region crosses va. */
-static bool crosses(struct aspace *as, uintptr_t va)
+/* The region that crosses va, or NULL. */
+static struct region *crossing(struct aspace *as, uintptr_t va)
 {
     struct region *r = live_region_at(as, va);
-    return r && start_of(r) != va;
+    return r && start_of(r) != va ? r : NULL;
 }
 
-/* Cut regions so that none crosses addr or addr+len, or -ENOMEM. spare[2]: memory or NULL, used or left. */
-static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uint64_t len,
-                            struct region *spare[2])
+/* Cut regions so that none crosses addr or end; -ENOMEM, and nothing has changed. */
+static status_t cut_at_ends(struct aspace *as, uintptr_t addr, uintptr_t end)
 {
-    uintptr_t ends[2] = { addr, addr + len };
-    uint32_t cuts = 0;
-    for (int i = 0; i < 2; i++) {
-        if (!crosses(as, ends[i]))
-            continue;
-        if (!spare[i])
-            return -ENOMEM;
-        cuts++;
-    }
-    if (!regions_pay(as, cuts))
+    struct region *low = crossing(as, addr), *high = crossing(as, end);
+    uint32_t cuts = (low != NULL) + (high != NULL);
+    if (!cuts)
+        return OK;
+    struct region *upper[2] = { low ? region_new(as) : NULL, high ? region_new(as) : NULL };
+    bool memory = (!low || upper[0]) && (!high || upper[1]);
+    if (!memory || !regions_pay(as, cuts)) {
+        kfree(upper[0]);
+        kfree(upper[1]);
         return -ENOMEM;
-    for (int i = 0; i < 2; i++) {
-        if (!crosses(as, ends[i]))
-            continue;
-        region_split(region_at(as, ends[i]), ends[i], spare[i]);
-        spare[i] = NULL;
     }
+    if (high) /* first: it may be the same region, and keeps its start */
+        region_split(high, end, upper[1]);
+    if (low)
+        region_split(low, addr, upper[0]);
     return OK;
 }
 
@@ -559,8 +565,8 @@ static struct region *next_condemned(struct aspace *as, uintptr_t at, uintptr_t 
 static uintptr_t empty_some(struct aspace *as, uintptr_t at, uintptr_t end, struct vm_batch *b)
 {
     unsigned left = DROP_AT_ONCE;
-    struct region *r;
-    while ((r = next_condemned(as, at, end)) && left) {
+    struct region *r = NULL;
+    while (at < end && left && (r = next_condemned(as, at, end))) {
         if (r->gone >
             start_of(
                 r)) { /* what another thread has dropped must be forgotten before we say it is gone */
@@ -583,7 +589,7 @@ static void remove_empty(struct aspace *as, uintptr_t at, uintptr_t end, uint32_
 {
     struct region *r = region_from_va(as, at), *next;
     for (; r && start_of(r) < end; r = next) {
-        next = region_from(tree_next(&r->node));
+        next = r->end < end ? region_from(tree_next(&r->node)) : NULL;
         if (r->gone == r->end && (int32_t)(r->gone_at - limit) <= 0)
             region_remove(r, trash);
     }
@@ -608,21 +614,18 @@ static uintptr_t unmap_some(struct aspace *as, uintptr_t at, uintptr_t end, stru
     return next;
 }
 
-/* Get memory for the regions that cutting needs; the lock is held, and let go of if it does. */
-static void get_spares(struct aspace *as, uintptr_t addr, uint64_t len, struct region *spare[2])
+/* Make the regions of a range whole and condemn them. */
+static status_t begin_unmap(struct aspace *as, uintptr_t addr, uintptr_t end)
 {
-    if (!crosses(as, addr) && !crosses(as, addr + len))
-        return;
-    spin_unlock(&as->lock);
-    spare[0] = region_new(as, 0, 0);
-    spare[1] = region_new(as, 0, 0);
-    spin_lock(&as->lock);
-}
-
-static void drop_spares(struct region *spare[2])
-{
-    kfree(spare[0]);
-    kfree(spare[1]);
+    struct region *r = live_region_at(as, addr);
+    if (r && start_of(r) == addr && r->end == end) { /* most often */
+        r->gone = addr;
+        return OK;
+    }
+    status_t st = cut_at_ends(as, addr, end);
+    if (st == OK)
+        condemn(as, addr, end);
+    return st;
 }
 
 /* In steps, with interrupts on in between, but for other threads all of it is gone at once. */
@@ -630,26 +633,23 @@ status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len)
 {
     if (!range_valid(addr, len))
         return -EINVAL;
-    struct region *spare[2] = { NULL, NULL };
     struct vm_batch b = { 0 };
     struct list trash = LIST_INIT(trash);
     uintptr_t at = addr, end = addr + len;
     spin_lock(&as->lock);
-    get_spares(as, addr, len, spare);
-    status_t st = cut_at_ends(as, addr, len, spare);
-    if (st == OK)
-        condemn(as, addr, end);
+    status_t st = begin_unmap(as, addr, end);
     while (st == OK && at < end) {
         at = unmap_some(as, at, end, &b, &trash);
+        if (at >= end && addr < as->hint && addr >= as->base)
+            as->hint = addr;
         spin_unlock(&as->lock);
         vm_batch_finish(&b);
         trash_free(&trash);
+        if (at >= end)
+            return OK;
         spin_lock(&as->lock);
     }
-    if (st == OK && addr < as->hint && addr >= MMAP_BASE)
-        as->hint = addr;
     spin_unlock(&as->lock);
-    drop_spares(spare);
     return st;
 }
 
@@ -758,17 +758,14 @@ static void set_protection(struct aspace *as, const struct change *c)
 
 static status_t change_protection(struct aspace *as, const struct change *c)
 {
-    struct region *spare[2] = { NULL, NULL };
     bool needed;
     spin_lock(&as->lock);
-    get_spares(as, c->addr, c->end - c->addr, spare);
     status_t st = check_change(as, c, &needed);
     if (st == OK && needed)
-        st = cut_at_ends(as, c->addr, c->end - c->addr, spare);
+        st = cut_at_ends(as, c->addr, c->end);
     if (st == OK && needed)
         set_protection(as, c);
     spin_unlock(&as->lock);
-    drop_spares(spare);
     return st;
 }
 

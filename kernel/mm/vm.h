@@ -16,6 +16,7 @@ struct aspace {
     paddr_t root;          /* [I] PML4 */
     struct tree regions;   /* [v] by start address */
     struct region *recent; /* [v] found last */
+    uintptr_t base;        /* [I] where the mmap area begins */
     uintptr_t hint;        /* [v] below it the mmap area has no gap worth a look */
     uint32_t region_count; /* [v] */
     uint64_t pages;        /* [v] private frames: anonymous pages and page tables */

@@ -8,13 +8,17 @@
 #define SEALS_ALL (SHM_SEAL_SHRINK | SHM_SEAL_GROW | SHM_SEAL_WRITE | SHM_SEAL_SEAL)
 
 /*
- * The process whose memory a call works on, with a reference. A process that is ending has no address space to work
- * on; a hold keeps it from ending meanwhile (its own threads need none).
+ * The process whose memory a call works on, to be given back with put_target. A process that is ending has no address
+ * space to work on; a hold keeps another one from ending meanwhile. The caller's own stays while it is in the call.
  */
 static status_t get_target(handle_t h, struct process **p)
 {
+    if (h == HANDLE_SELF) {
+        *p = process_current();
+        return OK;
+    }
     status_t st = process_get(h, RIGHT_MANAGE, p);
-    if (st != OK || *p == process_current())
+    if (st != OK)
         return st;
     st = process_hold(*p);
     if (st != OK)
@@ -22,10 +26,11 @@ static status_t get_target(handle_t h, struct process **p)
     return st;
 }
 
-static void put_target(struct process *p)
+static void put_target(handle_t h, struct process *p)
 {
-    if (p != process_current())
-        process_release(p);
+    if (h == HANDLE_SELF)
+        return;
+    process_release(p);
     object_put(&p->obj);
 }
 
@@ -40,7 +45,7 @@ int64_t sys_vm_map(handle_t proc, uintptr_t addr, size_t len, uint32_t prot, uin
         .addr = addr, .len = len, .prot = prot, .max_prot = PROT_ALL, .fixed = flags & VM_FIXED
     };
     st = flags & ~VM_FIXED ? -EINVAL : vm_map(p->aspace, &a, &at);
-    put_target(p);
+    put_target(proc, p);
     return st != OK ? st : (int64_t)at;
 }
 
@@ -51,7 +56,7 @@ int64_t sys_vm_unmap(handle_t proc, uintptr_t addr, size_t len)
     if (st != OK)
         return st;
     st = vm_unmap(p->aspace, addr, len);
-    put_target(p);
+    put_target(proc, p);
     return st;
 }
 
@@ -62,7 +67,7 @@ int64_t sys_vm_protect(handle_t proc, uintptr_t addr, size_t len, uint32_t prot)
     if (st != OK)
         return st;
     st = vm_protect(p->aspace, addr, len, prot);
-    put_target(p);
+    put_target(proc, p);
     return st;
 }
 
@@ -78,7 +83,7 @@ int64_t sys_vm_commit(handle_t proc, uintptr_t addr, size_t len)
     if (st != OK)
         return st;
     st = vm_commit(p->aspace, addr, len);
-    put_target(p);
+    put_target(proc, p);
     return st;
 }
 
@@ -89,7 +94,7 @@ int64_t sys_vm_decommit(handle_t proc, uintptr_t addr, size_t len)
     if (st != OK)
         return st;
     st = vm_decommit(p->aspace, addr, len);
-    put_target(p);
+    put_target(proc, p);
     return st;
 }
 
@@ -127,7 +132,7 @@ int64_t sys_shm_map(handle_t proc, handle_t shm, uint64_t offset, size_t len, ui
                                  .shm = CONTAINER(g.obj, struct shm, obj) };
         st =
             prot_flags & ~(PROT_ALL | VM_FIXED | VM_PRIVATE) ? -EINVAL : vm_map(p->aspace, &a, &at);
-        put_target(p);
+        put_target(proc, p);
     }
     grant_drop(&g);
     return st != OK ? st : (int64_t)at;
@@ -154,7 +159,7 @@ int64_t sys_clock_map(handle_t proc, uintptr_t addr)
     if (st != OK)
         return st;
     st = clock_page_map(p->aspace, addr, &at);
-    put_target(p);
+    put_target(proc, p);
     return st != OK ? st : (int64_t)at;
 }
 
@@ -224,6 +229,6 @@ int64_t sys_process_write(handle_t proc, uintptr_t addr, struct user_in buf, siz
         done += n;
     }
     kfree(piece);
-    put_target(p);
+    put_target(proc, p);
     return st != OK ? st : (int64_t)done;
 }
