@@ -4,9 +4,11 @@
  * etc/scenarios has a line for each:
  *
  *     NAME: PROGRAM ARGS…  [services=A,B] [handles=X,Y] [calls=A,B] [expect=killed]
+ *         [deaths=free]
  *
  * PROGRAM is a file of the initrd. The scenario passes if the program ends with status 0, or, with
- * expect=killed, by a signal. The program's name among the services is "test".
+ * expect=killed, by a signal. deaths=free: services that die are started again at once, however often. The program's
+ * name among the services is "test".
  */
 #include <rugo/syscall.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@ static struct {
     char *name;
     char *wanted;                       /* services, separated by commas */
     bool expect_killed;
+    bool deaths_free;
     bool passed;
 } scenario;
 
@@ -98,6 +101,9 @@ static bool take_word(struct service *s, char *word, unsigned *nargs)
     } else if ((value = value_of(word, "expect")) != NULL) {
         scenario.expect_killed = true;
         return strcmp(value, "killed") == 0;
+    } else if ((value = value_of(word, "deaths")) != NULL) {
+        scenario.deaths_free = true;
+        return strcmp(value, "free") == 0;
     } else if (*nargs < ARGS_MAX) {
         s->argv[(*nargs)++] = word;
     } else {
@@ -162,8 +168,11 @@ bool scenario_select(const char *wanted)
         if (!add_program(rest))
             return false;
         for (unsigned i = 0; i < nservices; i++) {
-            if (list_has(scenario.wanted, services[i].name))
-                services[i].state = SVC_WAITING;
+            if (!list_has(scenario.wanted, services[i].name))
+                continue;
+            services[i].state = SVC_WAITING;
+            if (scenario.deaths_free)
+                services[i].window = 0; /* seconds in which deaths are counted together */
         }
         return true;
     }

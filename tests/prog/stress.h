@@ -92,16 +92,16 @@ static inline void stress_totals(struct machine_info *info)
 static inline const char *stress_difference(const struct machine_info *a,
                                             const struct machine_info *b)
 {
-    return a->processes != b->processes     ? "processes"
-           : a->threads != b->threads       ? "threads"
-           : a->handles != b->handles       ? "handles"
-           : a->sessions != b->sessions     ? "sessions"
-           : a->endpoints != b->endpoints   ? "endpoints"
-           : a->shms != b->shms             ? "memory objects"
-           : a->ports != b->ports           ? "ports"
-           : a->messages != b->messages     ? "messages"
-           : a->free_pages != b->free_pages ? "free pages"
-                                            : NULL;
+    return a->processes != b->processes    ? "processes"
+           : a->threads != b->threads      ? "threads"
+           : a->handles != b->handles      ? "handles"
+           : a->sessions != b->sessions    ? "sessions"
+           : a->endpoints != b->endpoints  ? "endpoints"
+           : a->shms != b->shms            ? "memory objects"
+           : a->ports != b->ports          ? "ports"
+           : a->messages != b->messages    ? "messages"
+           : a->free_pages > b->free_pages ? "free pages"
+                                           : NULL;
 }
 
 /* The totals when what ended has gone: two looks give the same. */
@@ -117,19 +117,29 @@ static inline void stress_settled(struct machine_info *info)
     } while (stress_difference(&earlier, info) != NULL);
 }
 
-/* Everything must be as it was before: at once, or soon, as processes end in their own time. */
-static inline void stress_same(const struct machine_info *before)
+/* What is not as it was before, NULL if nothing: looked at again for a while, as processes end in their own time. */
+static inline const char *stress_left(const struct machine_info *before, struct machine_info *now)
 {
-    struct machine_info now;
     const char *what = NULL;
 
     for (int i = 0; i < 300; i++) {
-        stress_totals(&now);
-        what = stress_difference(before, &now);
+        stress_totals(now);
+        what = stress_difference(before, now);
         if (what == NULL)
-            return;
+            break;
         NEED(sys_thread_sleep(10 * MS));
     }
+    return what;
+}
+
+/* Everything must be as it was before. */
+static inline void stress_same(const struct machine_info *before)
+{
+    struct machine_info now;
+    const char *what = stress_left(before, &now);
+
+    if (what == NULL)
+        return;
     printf("left over: %s\n", what);
     printf(
         "processes %d threads %d handles %d sessions %d endpoints %d shms %d ports %d messages %d free %d\n",

@@ -25,13 +25,6 @@ def test_random_syscalls(boot, make_disk, nonce, secret, rounds):
     marked(run, "STRESS: syscalls ok", nonce, secret)
 
 
-def test_kills(boot, nonce, secret, rounds):
-    for _ in range(rounds(2, 30)):
-        seed = secrets.randbits(40) | 1
-        run = boot(f"test=stress.kill seed={seed} count={rounds(400, 4000)} nonce={nonce}", timeout=120)
-        marked(run, "STRESS: kills ok", nonce, secret)
-
-
 def test_bombs(boot, nonce, secret):
     marked(boot(f"test=stress.memory nonce={nonce}", timeout=120, **SMALL), "STRESS: memory ok", nonce, secret)
 
