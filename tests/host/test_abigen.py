@@ -146,7 +146,7 @@ BAD_SYSCALLS = {
 
 
 @pytest.mark.parametrize("values,text", [
-    ("flags right", "which is no argument"), ("code rights", "unknown group"), ("code right|right|right", "more than two")])
+    ("flags right", "which is no argument"), ("code rights", "unknown group"), ("code right|right|right|right", "more than three")])
 def test_bad_values(tmp_path, values, text):
     result = run(tmp_path, syscalls=SYSCALLS + f"    values: {values}\n")
     assert result.returncode == 1 and text in result.stderr

@@ -156,9 +156,9 @@ def print_frames(rip, rbp):
 
 
 def saved(t):
-    """(rip, rbp) of a thread that does not run: context_switch has pushed rbp rbx r12 … r15 onto its stack."""
+    """(rip, rbp) of a thread that does not run: context_switch (kernel/x86/switch.h) has pushed them onto its stack."""
     context = int(t["context"])
-    return int(read(context + 48, "unsigned long")), int(read(context + 40, "unsigned long"))
+    return int(read(context + 8, "unsigned long")), int(read(context, "unsigned long"))
 
 
 def runs_on(t):
