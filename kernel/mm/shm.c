@@ -86,6 +86,8 @@ static paddr_t page_new(struct shm *s)
 static paddr_t *slot(struct shm *s, uint64_t index)
 {
     uint64_t top = index / FANOUT / FANOUT, mid = index / FANOUT % FANOUT;
+    if (s->reach <= index)
+        s->reach = index + 1; /* also of tables, when only some of them can be had */
     if (!s->tables && !(s->tables = table_new(s)))
         return NULL;
     if (!s->tables[top] && !(s->tables[top] = table_new(s)))
@@ -103,8 +105,6 @@ static paddr_t anon_page(struct shm *s, uint64_t index)
         *p = page_new(s);
     if (p)
         at = *p;
-    if (p && s->reach <= index)
-        s->reach = index + 1;
     spin_unlock(&s->lock);
     return at;
 }

@@ -40,7 +40,7 @@ struct shm {
     paddr_t **
         *tables; /* [s] two levels of 512 page addresses each below the root; anonymous objects */
     paddr_t base; /* [I] contiguous objects */
-    uint64_t reach; /* [s] no page from it on was ever made */
+    uint64_t reach; /* [s] no page from it on was ever made, nor a table for one */
     uint64_t resident; /* [s] pages made so far */
     uint64_t paid; /* [s] bytes charged for them and for tables */
 };

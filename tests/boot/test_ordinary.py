@@ -6,7 +6,7 @@ from rugo.machine import ORDINARY_BUILD
 
 
 @pytest.mark.parametrize("scenario", ["user.syscall", "user.fault", "user.fpu", "ipc.rules", "ipc.shm", "stress.hostile",
-                                      "stress.kill count=300", "stress.syscall count=6000", "mm.heap"])
+                                      "stress.kill count=300", "mm.heap"])
 def test_scenario(boot, scenario, nonce):
     boot(f"test={scenario} nonce={nonce}", build=ORDINARY_BUILD, timeout=60).ok()
 

@@ -39,7 +39,7 @@ static int note_run(void *arg)
 static int full_table(void)
 {
     handle_t ep = NEED_HANDLE(sys_endpoint_create(0)), last = HANDLE_NONE, h;
-    struct thread t;
+    static char stack[PAGE_SIZE];
 
     (void)ipc_buffer();
     while ((h = sys_handle_dup(ep, RIGHT_WAIT, 0, 0)) >= 0)
@@ -47,7 +47,8 @@ static int full_table(void)
     EXPECT(-EMFILE, h);
     for (int i = 0; i < 3; i++)
         EXPECT(-EMFILE, make_session(ep, 7));
-    EXPECT(-EMFILE, thread_start(&t, note_run, NULL, 0));
+    EXPECT(-EMFILE, sys_thread_spawn(HANDLE_SELF, (uintptr_t)note_run,
+                                     (uintptr_t)stack + sizeof(stack), 0, 0, 0));
     EXPECT(-EMFILE, sys_process_create(start_handle(START_JOB), "none", 4));
     EXPECT(-EMFILE, sys_shm_create(1, 0));
     EXPECT(-EAGAIN, sys_ipc_recv(ep, IPC_NONBLOCK, 0));
