@@ -5,6 +5,7 @@
  * deadline, so that a machine that stood still as a whole does not count against a service: at each look it had a
  * quarter of the time to run since the one before.
  */
+#include <errno.h>
 #include <rugo/ipc.h>
 #include <rugo/proto_service.h>
 #include <rugo/syscall.h>
@@ -38,8 +39,11 @@ void watchdog_heard(struct service *s)
     s->silent = 0;
 }
 
-/* A session without credit is full of questions: one more says nothing new. */
-static void ask(struct service *s)
+/*
+ * Whether a question waits for the service or has reached it. A session without credit is full of questions: one more
+ * says nothing new. Who could not be asked for want of memory is not silent.
+ */
+static bool ask(struct service *s)
 {
     static const uint32_t ping = SERVICE_PING;
     struct ipc_msg *msg = ipc_buffer();
@@ -48,12 +52,14 @@ static void ask(struct service *s)
         s->supervisor = service_connect(s, BADGE_SUPERVISOR);
     if (s->supervisor < 0) {
         s->supervisor = HANDLE_NONE;
-        return;
+        return false;
     }
     memset(msg, 0, offsetof(struct ipc_msg, data));
     msg->len = sizeof ping;
     memcpy(msg->data, &ping, sizeof ping);
-    (void)sys_ipc_send(s->supervisor, IPC_NONBLOCK);
+    int st = sys_ipc_send(s->supervisor, IPC_NONBLOCK);
+
+    return st == 0 || st == -EAGAIN;
 }
 
 static void look(struct service *s, int64_t now)
@@ -63,8 +69,8 @@ static void look(struct service *s, int64_t now)
             (long long)(s->watchdog / MS));
         s->silent = 0;
         service_kill(s);
-    } else if (s->silent++ == 0) {
-        ask(s);
+    } else if (s->silent > 0 || ask(s)) {
+        s->silent++;
     }
     s->look_at = now + s->watchdog / LOOKS;
 }
