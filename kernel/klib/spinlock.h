@@ -11,6 +11,7 @@
 #include "klib/assert.h"
 #include "klib/types.h"
 #include "x86/cpu.h"
+#include "x86/spin_take.h"
 
 enum lock_rank {
     RANK_NONE = 0,
@@ -63,24 +64,14 @@ const char *lock_rank_name(unsigned rank);
 void spin_contend(struct spinlock *l);
 
 /* With interrupts off already, and off until the release: for paths that count instructions. */
+_Static_assert(offsetof(struct spinlock, locked) == 0, "x86/spin_take.h");
+
 static inline void spin_acquire(struct spinlock *l)
 {
 #ifdef DEBUG
     ASSERT(!irq_enabled() && this_cpu()->lock_rank < l->rank);
 #endif
-    /* Two instructions when the lock is free; all that is for the other case lies elsewhere (spinlock.S). */
-    __asm__ volatile("lock btsl $0, %0\n\t"
-                     "jc 2f\n"
-                     "1:\n\t"
-                     ".pushsection .text.unlikely, \"ax\", @progbits\n"
-                     "2:\n\t"
-                     "lea %0, %%rdi\n\t"
-                     "call spin_contend_saving\n\t"
-                     "jmp 1b\n\t"
-                     ".popsection"
-                     : "+m"(l->locked)
-                     :
-                     : "rdi", "memory", "cc");
+    spin_take(l);
 #ifdef DEBUG
     l->prev_rank = (uint16_t)this_cpu()->lock_rank;
     this_cpu()->lock_rank = l->rank;
