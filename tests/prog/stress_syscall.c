@@ -640,6 +640,7 @@ static const struct {
     { "blk_submit", EROFS, "the disk can be written; tests/drivers/test_virtio_blk_variants.py" },
     { "blk_submit", EIO, "the disk works; tests/drivers/test_virtio_blk_broken.py" },
     { "blk_submit", EOPNOTSUPP, "the disk can flush; tests/drivers/test_virtio_blk_refuse.py" },
+    { "shm_resize", EOPNOTSUPP, "the one object of fixed size, the initrd, is lent without WRITE" },
     { "debug_fail_nth", EOPNOTSUPP, "this is a test run with a kernel for tests" },
     { "serial_read", EFAULT, "nothing is typed; tests/drivers/test_serial.py" },
     { "port_add", EPERM, "what can't be waited for is handed out without the right to; tests/ipc" },
