@@ -28,17 +28,17 @@ PLANTS = {
     "handle: a link that two take off": ("handle", "kernel/proc/handle.c", "            *at = l->next;\n            found = true;\n",
                                          "            found = true;\n"),
     "futex: the word is looked at too early": ("futex", "kernel/ipc/futex.c", """\
-    lock_bucket(b);
+    bucket_lock(b);
     status_t st = user_peek32(&now, (struct user_in){ va });
 """, """\
     status_t st = user_peek32(&now, (struct user_in){ va });
-    lock_bucket(b);
+    bucket_lock(b);
 """),
-    "futex: who timed out counts as woken": ("futex", "kernel/ipc/futex.c", "woken += thread_wake(w->thread, OK);",
-                                             "(void)thread_wake(w->thread, OK), woken++;"),
-    "wait: a kill is looked for too early": ("futex", "kernel/sched/wait.c", "    if (!go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL))\n",
+    "futex: who timed out counts as woken": ("futex", "kernel/ipc/futex.c", "woken += take_out(w);",
+                                             "(void)take_out(w), woken++;"),
+    "wait: a kill is looked for too early": ("futex", "kernel/sched/wait.c", "    bool sleeps = go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL);\n",
                                              "    uint32_t seen = __atomic_load_n(&t->work, __ATOMIC_ACQUIRE);\n"
-                                             "    if (!go_to_sleep(t, deadline, (WORK_KILL | WORK_UPCALL) & ~seen))\n"),
+                                             "    bool sleeps = go_to_sleep(t, deadline, (WORK_KILL | WORK_UPCALL) & ~seen);\n"),
     "port: an event without its lock": ("port", "kernel/ipc/port.c", """\
     spin_lock(&r->port->lock);
     make_ready(r->port, &r->ready, events);
