@@ -353,7 +353,7 @@ paddr_t frame_alloc_zeroed(void)
 struct frame_totals frame_totals(void)
 {
     spin_lock(&shared.lock);
-    struct frame_totals t = { shared.total, count_free() };
+    struct frame_totals t = { shared.total, count_free(), shared.given };
     spin_unlock(&shared.lock);
     return t;
 }

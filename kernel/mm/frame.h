@@ -87,6 +87,8 @@ void frame_zero(paddr_t p);
 
 struct frame_totals {
     uint64_t total, free;
+    uint64_t
+        kept; /* that the database of frames has taken: it grows with what was in use at once */
 };
 /* Exact when nothing is being allocated or freed meanwhile. Free are also frames that wait somewhere to be used again. */
 struct frame_totals frame_totals(void);

@@ -23,6 +23,7 @@ static struct class
 {
     struct spinlock lock;
     struct frame *partial; /* slabs with a free object, linked by next and prev */
+    uint32_t slabs, objects; /* there are; objects in use */
 } ALIGNED(64) heap[CLASSES] = { [0 ... CLASSES - 1] = { .lock = SPINLOCK_INIT(RANK_HEAP) } };
 
 static void link_partial(struct frame *f)
@@ -65,6 +66,7 @@ static struct frame *new_slab(unsigned class)
     f->slab.size_class = (uint16_t)class;
     poison_slab(p);
     link_partial(f);
+    heap[class].slabs++;
     return f;
 }
 
@@ -110,6 +112,7 @@ void *kmalloc(size_t n)
         f = new_slab(class);
     if (f) {
         o = take(f);
+        heap[class].objects++;
         if (is_full(f))
             unlink_partial(f);
         poison_object_taken(&(struct heap_object){ f, o, sizes[class] }, n);
@@ -148,10 +151,26 @@ void kfree(void *p)
         link_partial(f);
     *(void **)p = f->free;
     f->free = p;
+    c->objects--;
     bool empty = --f->users == 0;
-    if (empty)
+    if (empty) {
         unlink_partial(f);
+        c->slabs--;
+    }
     spin_unlock(&c->lock);
     if (empty)
         frame_free(page);
+}
+
+uint64_t heap_slack_frames(void)
+{
+    uint64_t slack = 0;
+    for (unsigned i = 0; i < WHOLE; i++) {
+        struct class *c = &heap[i];
+        uint32_t room = PAGE_SIZE / sizes[i];
+        spin_lock(&c->lock);
+        slack += c->slabs - (c->objects + room - 1) / room;
+        spin_unlock(&c->lock);
+    }
+    return slack;
 }

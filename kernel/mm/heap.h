@@ -14,5 +14,7 @@ void *kmalloc(size_t n) __attribute__((malloc));
 /* The same, zeroed. */
 void *kzalloc(size_t n) __attribute__((malloc));
 void kfree(void *p);
+/* Slabs that would not be there if objects lay as densely as they can: what in-use objects scattered over slabs keep. */
+uint64_t heap_slack_frames(void);
 
 #endif

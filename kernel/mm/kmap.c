@@ -22,13 +22,16 @@ static struct {
     uint64_t
         free_slot; /* number + 1 of a slot without pages; linked through their guards' absent entries */
     uint64_t old_slot; /* [a] the same, of slots whose stack a CPU may still know */
+    uint32_t tables; /* frames of page tables */
     uintptr_t kept[MAX_CPUS][STACKS_KEPT]; /* [a] tops of free stacks that stay mapped, or 0 */
 } kmap = { .lock = SPINLOCK_INIT(RANK_KMAP), .next_stack = KMAP_BASE, .next_device = DEVICE_AREA };
 
 static paddr_t table_frame(void *arg)
 {
     (void)arg;
-    return frame_alloc_zeroed();
+    paddr_t p = frame_alloc_zeroed();
+    kmap.tables += p != 0;
+    return p;
 }
 
 volatile void *kmap_device(paddr_t at, uint64_t length)
@@ -188,6 +191,11 @@ uint32_t kstack_spare_frames(void)
     for (unsigned i = 0; i < MAX_CPUS * STACKS_KEPT; i++)
         n += __atomic_load_n(&kmap.kept[i / STACKS_KEPT][i % STACKS_KEPT], __ATOMIC_RELAXED) != 0;
     return n * STACK_PAGES;
+}
+
+uint32_t kmap_table_frames(void)
+{
+    return __atomic_load_n(&kmap.tables, __ATOMIC_RELAXED);
 }
 
 void kstack_trim(void)

@@ -52,6 +52,8 @@ uintptr_t kstack_alloc(void);
 void kstack_free(uintptr_t top);
 /* Frames of free stacks that stay mapped; kstack_trim frees them. Neither takes a lock but for frames. */
 uint32_t kstack_spare_frames(void);
+/* Frames of the page tables of kernel mappings: they grow with the stacks there were at once, and stay. */
+uint32_t kmap_table_frames(void);
 void kstack_trim(void);
 /* Whether va lies in the guard page of a kernel stack. */
 bool kstack_guard_hit(uintptr_t va);

@@ -5,6 +5,7 @@
 #include "klib/string.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "mm/pagetable.h"
 #include "syscall/system.h"
 #include "x86/clock.h"
 #include "x86/debugexit.h"
@@ -116,6 +117,7 @@ int64_t sys_machine_info(handle_t machine, struct user_out out)
         .uptime_ns = clock_ns(),
         .idle_ns = sched_idle_ns(),
         .cpus = cpu_count,
+        .kept_pages = (uint32_t)(frames.kept + kmap_table_frames() + heap_slack_frames()),
         .kernel_ready_ns = facts.ready_ns,
     };
     return copy_to_user(out, &info, sizeof info);

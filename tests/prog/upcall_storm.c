@@ -170,7 +170,7 @@ int main(int argc, char **argv)
     stress_settled(&before);
     for (uint64_t i = 0; i < rounds; i++)
         one_storm(&r);
-    stress_nearly_same(&before, 8);
+    stress_same(&before);
     printf("UPCALL: %llu storms\n", (unsigned long long)rounds);
     test_mark("UPCALL: storm ok");
     return 0;

@@ -213,7 +213,7 @@ int main(int argc, char **argv)
     thousand();
     stress_settled(&before);
     thousand();
-    stress_nearly_same(&before, 8);
+    stress_same(&before);
     EXPECT(SIGSEGV, test_wait(test_spawn("test/user_threads", child, NULL, 0)));
     test_mark("THREADS: ok");
     return 0;

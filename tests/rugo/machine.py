@@ -114,13 +114,14 @@ class Machine:
     """A running machine without a terminal: its log can be watched, nothing can be typed."""
 
     def __init__(self, cmdline="", build=None, **options):
-        self.slot = Slot()
         self.limit = options["timeout"] = patience(options, 60)
-        self.started = time.monotonic()
         self.output = bytearray()
         self.memory = CountedMemory(options)
+        args = runner_args(cmdline, **options) # what is wrong with the options must not cost a slot
+        self.slot = Slot()
+        self.started = time.monotonic()
         self.grown = threading.Condition()
-        self.process = subprocess.Popen(runner_args(cmdline, **options), env=runner_env(build), cwd=ROOT,
+        self.process = subprocess.Popen(args, env=runner_env(build), cwd=ROOT,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         start_new_session=True,
                                         preexec_fn=heed_signals)

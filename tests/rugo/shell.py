@@ -27,11 +27,11 @@ class Shell:
     """An interactive machine. Every wait has a limit, and a missing prompt fails the test."""
 
     def __init__(self, cmdline="", build=None, **options):
-        self.slot = Slot()
         self.limit = options["timeout"] = patience(options, 120)
-        self.started = time.monotonic()
         self.memory = CountedMemory(options)
         command, *args = runner_args(cmdline, **options)
+        self.slot = Slot()
+        self.started = time.monotonic()
         self.tty = pexpect.spawn(command, args, env=runner_env(build), cwd=str(ROOT), encoding="utf-8",
                                  codec_errors="replace", dimensions=(50, 4096), timeout=30, preexec_fn=keep_newlines)
         self.tty.delaybeforesend = None
