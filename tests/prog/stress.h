@@ -100,16 +100,16 @@ static inline void stress_totals(struct machine_info *info)
 static inline const char *stress_difference(const struct machine_info *a,
                                             const struct machine_info *b)
 {
-    return a->processes != b->processes    ? "processes"
-           : a->threads != b->threads      ? "threads"
-           : a->handles != b->handles      ? "handles"
-           : a->sessions != b->sessions    ? "sessions"
-           : a->endpoints != b->endpoints  ? "endpoints"
-           : a->shms != b->shms            ? "memory objects"
-           : a->ports != b->ports          ? "ports"
-           : a->messages != b->messages    ? "messages"
+    return a->processes != b->processes     ? "processes"
+           : a->threads != b->threads       ? "threads"
+           : a->handles != b->handles       ? "handles"
+           : a->sessions != b->sessions     ? "sessions"
+           : a->endpoints != b->endpoints   ? "endpoints"
+           : a->shms != b->shms             ? "memory objects"
+           : a->ports != b->ports           ? "ports"
+           : a->messages != b->messages     ? "messages"
            : a->free_pages != b->free_pages ? "free pages"
-                                           : NULL;
+                                            : NULL;
 }
 
 /* The totals when what ended has gone: two looks give the same. */

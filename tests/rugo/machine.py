@@ -53,7 +53,8 @@ class Slot:
 
 def patience(options, seconds):
     """The time limit of a machine: its own, or this many seconds; longer for CPUs that take turns on two of the host."""
-    return options.get("timeout", seconds) * max(1, (options.get("smp") or 1) // 2)
+    given = options.get("timeout", seconds)
+    return given and given * max(1, (options.get("smp") or 1) // 2)
 
 
 def runner_args(cmdline="", *, timeout=60, boot=None, machine=None, smp=None, mem=None, disk=(), snapshot=False,
