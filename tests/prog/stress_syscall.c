@@ -644,6 +644,8 @@ static const struct {
     { "debug_fail_nth", EOPNOTSUPP, "this is a test run with a kernel for tests" },
     { "serial_read", EFAULT, "nothing is typed; tests/drivers/test_serial.py" },
     { "port_add", EPERM, "what can't be waited for is handed out without the right to; tests/ipc" },
+    { "process_start", EREMOTEIO, "needs a child without a stack; tests/jobs (job_start.c)" },
+    { "process_start", EMFILE, "needs a child whose table is full; tests/jobs (job_start.c)" },
     { "machine_power", 0, OF_SVCMAN },
     { "machine_power", EINVAL, OF_SVCMAN },
     { "machine_power", EOPNOTSUPP, OF_SVCMAN },
