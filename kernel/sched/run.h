@@ -17,6 +17,8 @@ struct runqueue {
     uint32_t levels; /* [r] bit n: queue[n] is not empty */
     int running; /* [r] level of what runs, LEVEL_IDLE: nothing */
     bool timed; /* [r] its slice is being timed, or an interrupt is on its way to see to that */
+    uint64_t
+        passed_over; /* [r] since when fresh threads run before others of their priority; 0: no */
     struct list queue[LEVELS]; /* [r] struct thread.ready_node, next to run first */
 } ALIGNED(64);
 

@@ -228,6 +228,26 @@ static __attribute__((noinline)) struct thread *choose_elsewhere(struct cpu *sel
     return t;
 }
 
+/*
+ * Fresh threads are ready at `level`, and so are others of that priority. However many sleep and wake in turns, the others get
+ * a share: when they have waited for a slice's length, one of them counts as fresh.
+ */
+static __attribute__((noinline)) void share_with_others(struct runqueue *rq, unsigned level,
+                                                        uint64_t now)
+{
+    if (!rq->passed_over)
+        rq->passed_over = now;
+    if (now - rq->passed_over < SLICE_NS)
+        return;
+    struct thread *t = LIST_ENTRY(rq->queue[level - 1].next, struct thread, ready_node);
+    take(rq, t);
+    t->fresh = true;
+    t->credit = FRESH_MAX_NS;
+    set_level(t);
+    push(rq, t, true);
+    rq->passed_over = now;
+}
+
 /* Put prev back if it goes on being ready, and choose what this CPU runs next. */
 static inline struct thread *ready_choose(struct cpu *self, struct thread *prev, bool again,
                                           uint64_t now)
@@ -243,6 +263,11 @@ static inline struct thread *ready_choose(struct cpu *self, struct thread *prev,
         self->slice_end = UINT64_MAX;
         return choose_elsewhere(self);
     }
+    unsigned level = (unsigned)top_level(rq);
+    if (UNLIKELY((level & 1) && (rq->levels >> (level - 1) & 1)))
+        share_with_others(rq, level, now);
+    else
+        rq->passed_over = 0;
     struct thread *next = pop(rq);
     bool others = rq->levels != 0;
     uint32_t help = others && UNLIKELY(idle_cpus) ? first(rq)->affinity : 0;

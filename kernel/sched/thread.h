@@ -4,7 +4,8 @@
  * Each CPU has a run queue of ready threads. The one with the highest level runs, those of one level in turns, for at
  * most SLICE_NS while others are ready. A thread's level is twice its priority (its own, or one lent to it), and one
  * more while it is fresh: a thread that has slept is, until it has used as much CPU time as it slept, FRESH_MAX_NS at
- * most. So who waits for keys or packets runs before who computes, at equal priority, and can't starve it.
+ * most. So who waits for keys or packets runs before who computes, at equal priority, and can't starve it: when
+ * others of its priority have waited for a slice's length beside fresh ones, one of them counts as fresh.
  *
  * A thread that wakes goes to the CPU it ran on last; if that is busy, to an idle one, or to one that runs something of
  * a lower level. An idle CPU steals from the others' queues. A thread whose registers are still in a CPU (on_cpu) is

@@ -142,6 +142,43 @@ static void more_important_first(void)
     EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_MAX));
 }
 
+/* ---- many that sleep and wake, and one that computes ---- */
+
+enum { SLEEPERS = 12 };
+
+/* Computes a third of a millisecond and sleeps a tenth, over and over: always fresh. */
+static int sleeper(void *arg)
+{
+    (void)arg;
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, 1));
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        int64_t end = sys_time_now(CLOCK_MONOTONIC) + MS / 3;
+        while (sys_time_now(CLOCK_MONOTONIC) < end)
+            ;
+        EXPECT(0, sys_thread_sleep(MS / 10));
+    }
+    return 0;
+}
+
+/* On one processor they would take all of it; who computes beside them at the same priority gets on all the same. */
+static void sleepers_leave_some(void)
+{
+    struct thread t[SLEEPERS];
+    int result;
+
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, 1));
+    stop = 0;
+    for (int i = 0; i < SLEEPERS; i++)
+        EXPECT(0, thread_start(&t[i], sleeper, NULL, 0));
+    uint64_t from = myself().cpu_ns;
+    while (myself().cpu_ns < from + 20 * MS) /* more than being fresh is good for */
+        ;
+    stop = 1;
+    for (int i = 0; i < SLEEPERS; i++)
+        EXPECT(0, thread_join(&t[i], &result));
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_MAX));
+}
+
 /* Time, as seen by threads that hand it around all processors, never steps back. */
 static uint64_t latest;
 
@@ -178,6 +215,7 @@ int main(void)
     goes_everywhere();
     all_at_once();
     more_important_first();
+    sleepers_leave_some();
     time_goes_forward();
     printf("SMP: ok cpus=%u nonce=%s secret=%s\n", ncpus, test_nonce(), test_secret);
     fflush(stdout);
