@@ -93,14 +93,19 @@ void timer_arm(struct timer *t, uint64_t deadline)
     struct timer_queue *q = lock_queue(t);
     if (t->armed)
         remove(q, t);
-    if (q != &queues[self->id]) { /* nobody else arms it, so nobody sees it between two queues */
+    /*
+     * A timer whose fire is under way on another CPU stays in that one's queue: timer_cancel waits there for its end, and
+     * that CPU sets its hardware when it is done. Else it comes here; nobody else arms it, so nobody sees it in between.
+     */
+    if (q != &queues[self->id] && q->running != t) {
         __atomic_store_n(&t->cpu, self->id, __ATOMIC_RELAXED);
         spin_unlock(&q->lock);
         q = &queues[self->id];
         spin_lock(&q->lock);
     }
     insert(q, t, deadline);
-    timer_program(self, deadline, clock_ns());
+    if (q == &queues[self->id])
+        timer_program(self, deadline, clock_ns());
     spin_unlock(&q->lock);
     irq_restore(flags);
 }

@@ -645,6 +645,8 @@ static const struct {
     { "serial_read", EFAULT, "nothing is typed; tests/drivers/test_serial.py" },
     { "port_add", EPERM, "what can't be waited for is handed out without the right to; tests/ipc" },
     { "process_start", EREMOTEIO, "needs a child without a stack; tests/jobs (job_start.c)" },
+    { "process_start", EAGAIN,
+      "needs a job with room for a process and none for its thread; tests/jobs (job_start.c)" },
     { "process_start", EMFILE, "needs a child whose table is full; tests/jobs (job_start.c)" },
     { "machine_power", 0, OF_SVCMAN },
     { "machine_power", EINVAL, OF_SVCMAN },
