@@ -10,7 +10,7 @@ enum { LOW = 1, MIDDLE = 3, ASK = 1, WORK = 2, STEPS = 2000000 };
 
 static handle_t ep;
 static uint64_t server_id, hog_turns, steps;
-static uint32_t stop;
+static uint32_t stop, held; /* held: the server goes no further than its first step */
 
 static uint64_t look(const uint64_t *at)
 {
@@ -50,7 +50,8 @@ static int server(void *arg)
         token = ipc_buffer()->token;
         if (number_in(ipc_buffer()) == WORK)
             while (look(&steps) < STEPS)
-                __atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED);
+                if (look(&steps) == 0 || !__atomic_load_n(&held, __ATOMIC_RELAXED))
+                    __atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED);
         answer = server_priority();
         (void)message(answer);
     }
@@ -117,10 +118,12 @@ static void lends_to_busy(handle_t session)
     uint64_t before;
 
     steps = 0;
+    held = 1;
     NEED(thread_start(&low.thread, low_client, &low, 0));
     while (look(&steps) == 0)
         NEED(sys_thread_sleep(1 * MS));
     start_hog(&h);
+    __atomic_store_n(&held, 0, __ATOMIC_RELAXED);
     before = look(&steps);
     NEED(sys_thread_sleep(30 * MS));
     EXPECT(before, look(&steps)); /* it starves */
