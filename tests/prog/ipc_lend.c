@@ -142,6 +142,7 @@ static void takes_back(handle_t session, uint64_t id)
     struct caller high = { .timeout = TIMEOUT_NEVER };
 
     steps = 0;
+    held = 1;
     NEED(thread_start(&low.thread, low_client, &low, 0));
     while (look(&steps) == 0)
         NEED(sys_thread_sleep(1 * MS));
@@ -154,6 +155,7 @@ static void takes_back(handle_t session, uint64_t id)
     EXPECT(0, sys_session_revoke(ep, id));
     EXPECT(-EPIPE, end_call(&high));
     EXPECT(LOW, server_priority());
+    __atomic_store_n(&held, 0, __ATOMIC_RELAXED);
     stop_hog(&h);
     EXPECT(0, end_call(&low)); /* received before */
 }
