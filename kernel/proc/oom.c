@@ -17,6 +17,8 @@
 /* A look whether the chosen job has ended, and how many of them before the touch fails after all. */
 #define LOOK_NS 1000000u
 #define LOOKS   2000u
+/* How often a touch is tried that was refused though memory is there: others may have given theirs back just then. */
+#define TRIES 16u
 
 static bool memory_is_out(void)
 {
@@ -53,10 +55,19 @@ static bool make_room(void)
 status_t process_fault(struct aspace *as, uintptr_t va, uint32_t access)
 {
     status_t st = vm_fault(as, va, access);
-    for (unsigned i = 0; UNLIKELY(st == -ENOMEM) && i < LOOKS; i++) {
-        if (thread_killed(current_thread()) || !memory_is_out() || !make_room())
+    for (unsigned looks = 0, tries = 0;
+         UNLIKELY(st == -ENOMEM) && looks < LOOKS && tries < TRIES;) {
+        if (thread_killed(current_thread()))
             break;
-        sleep_a_moment();
+        if (memory_is_out()) {
+            if (!make_room())
+                break;
+            looks++;
+            tries = 0;
+            sleep_a_moment();
+        } else {
+            tries++; /* the job's limit, if it goes on */
+        }
         st = vm_fault(as, va, access);
     }
     return st;
