@@ -505,12 +505,13 @@ static int spawn(void)
 
 static const struct operation kernel_operations[] = {
     { "handles", handles, 0 },
-    { "memory object", memory_object, 0 },
+    { "memory object", memory_object,
+      11 }, /* a touch that was refused for a moment is tried again */
     { "mapping", mapping, 0 },
     { "port", port, 0 },
     { "pipe", pipe_ends, 2 }, /* what a page is missing for is tried again */
-    { "reservation", reservation, 0 },
-    { "resized object", resized_object, 0 },
+    { "reservation", reservation, 2 },
+    { "resized object", resized_object, 7 },
     { "posts", posts, 0 },
     { "looking", looking, 0 },
     { "trace", trace, 0 },

@@ -112,17 +112,23 @@ static inline const char *stress_difference(const struct machine_info *a,
                                             : NULL;
 }
 
-/* The totals when what ended has gone: two looks give the same. */
+/*
+ * The totals when what ended has gone: several looks in a row give the same. A CPU of a busy host may stand still for a while
+ * with what it was about to give back.
+ */
 static inline void stress_settled(struct machine_info *info)
 {
+    enum { LOOKS = 6 };
     struct machine_info earlier;
 
     stress_totals(info);
-    do {
+    for (int same = 1; same < LOOKS; same++) {
         earlier = *info;
         NEED(sys_thread_sleep(20 * MS));
         stress_totals(info);
-    } while (stress_difference(&earlier, info) != NULL);
+        if (stress_difference(&earlier, info) != NULL)
+            same = 0;
+    }
 }
 
 /* What is not as it was before, NULL if nothing: looked at again for a while, as processes end in their own time. */
