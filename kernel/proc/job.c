@@ -110,27 +110,34 @@ void job_remove_process(struct job *j, struct process *p)
         object_put(&over->obj);
 }
 
+/* The job after j in a walk over `top` and all jobs in it, each before those in it; NULL: that was the last. The lock is held. */
+static struct job *next_in(const struct job *top, struct job *j)
+{
+    if (!list_empty(&j->children))
+        return LIST_ENTRY(j->children.next, struct job, sibling);
+    for (; j != top; j = j->parent)
+        if (j->sibling.next != &j->parent->children)
+            return LIST_ENTRY(j->sibling.next, struct job, sibling);
+    return NULL;
+}
+
 /* Call fn on the processes of j and below until it returns true; that process, or NULL. The lock is held. */
 static struct process *each(struct job *j, bool (*fn)(struct process *p, void *arg), void *arg)
 {
-    LIST_FOR (n, &j->processes) {
-        struct process *p = LIST_ENTRY(n, struct process, job_node);
-        if (fn(p, arg))
-            return p;
-    }
-    LIST_FOR (n, &j->children) {
-        struct process *p = each(LIST_ENTRY(n, struct job, sibling), fn, arg);
-        if (p)
-            return p;
+    for (struct job *at = j; at; at = next_in(j, at)) {
+        LIST_FOR (n, &at->processes) {
+            struct process *p = LIST_ENTRY(n, struct process, job_node);
+            if (fn(p, arg))
+                return p;
+        }
     }
     return NULL;
 }
 
 static void mark_killed(struct job *j)
 {
-    j->killed = true;
-    LIST_FOR (n, &j->children)
-        mark_killed(LIST_ENTRY(n, struct job, sibling));
+    for (struct job *at = j; at; at = next_in(j, at))
+        at->killed = true;
 }
 
 /* A process that is not ending yet and can be referred to; its last reference may be going right now. */

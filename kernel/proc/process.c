@@ -66,6 +66,17 @@ static struct process *make(struct job *j, status_t *st)
     return NULL;
 }
 
+/* What is handed down, and may be changed meanwhile by others. */
+static uint8_t own_priority(const struct thread *t)
+{
+    return __atomic_load_n(&t->priority, __ATOMIC_RELAXED);
+}
+
+static uint32_t own_affinity(const struct thread *t)
+{
+    return __atomic_load_n(&t->affinity, __ATOMIC_RELAXED);
+}
+
 struct process *process_create(struct job *j, const char *name, struct process *maker, status_t *st)
 {
     struct process *p = make(j, st);
@@ -74,7 +85,8 @@ struct process *process_create(struct job *j, const char *name, struct process *
     str_copy(p->name, name, sizeof p->name);
     p->pid = __atomic_fetch_add(&next_pid, 1, __ATOMIC_RELAXED);
     p->ppid = maker ? maker->pid : 0;
-    p->priority = maker ? __atomic_load_n(&maker->priority, __ATOMIC_RELAXED) : PRIORITY_FIRST;
+    p->priority = maker ? own_priority(current_thread()) : PRIORITY_FIRST;
+    p->affinity = maker ? own_affinity(current_thread()) : UINT32_MAX;
     p->start_ns = clock_ns();
     *st = job_add_process(j, p);
     if (*st == OK) {
@@ -99,6 +111,15 @@ static void enter_user(void *arg)
     user_enter(t->user_entry, t->user_stack, t->user_arg);
 }
 
+static void inherit(struct thread *t, const struct process *p)
+{
+    const struct thread *maker = current_thread();
+    bool ours = maker->process == p;
+    t->priority_max = (uint8_t)__atomic_load_n(&p->priority, __ATOMIC_RELAXED);
+    t->priority = ours ? (uint8_t)min_u64(own_priority(maker), t->priority_max) : t->priority_max;
+    t->affinity = ours ? own_affinity(maker) : p->affinity;
+}
+
 struct thread *process_thread_create(struct process *p, const struct user_start *s, status_t *st)
 {
     struct thread *t = thread_create_user(p->name, p->aspace, enter_user, NULL);
@@ -113,7 +134,7 @@ struct thread *process_thread_create(struct process *p, const struct user_start 
     t->user_arg = s->arg;
     t->fs_base = s->tls;
     t->upcalls.mask = s->mask;
-    t->priority = t->priority_max = (uint8_t)__atomic_load_n(&p->priority, __ATOMIC_RELAXED);
+    inherit(t, p);
     t->frame_floor = p->job->depth > CORE_DEPTH ? FRAME_RESERVE : 0;
     return t;
 }

@@ -12,7 +12,7 @@
 #include "proc/handle.h"
 #include "sched/thread.h"
 
-#define JOB_DEPTH_MAX 32u /* the tree is walked by recursion */
+#define JOB_DEPTH_MAX 32u /* what is charged is charged in all jobs around it */
 /* svcman runs in the root job, its services one level below; programs are deeper, leave them a reserve of memory, and are
  * ended when it is out. */
 #define CORE_DEPTH 1u
@@ -54,6 +54,7 @@ struct process {
     struct list threads; /* [p] struct thread.process_node */
     struct list job_node; /* [jobs lock] */
     uint32_t priority; /* [p] of its threads, at most */
+    uint32_t affinity; /* [I] CPUs of who made it: where threads begin that others make for it */
     uint64_t cpu_ns; /* [p] of threads that have ended */
     uint64_t start_ns; /* [I] */
     struct trace *trace; /* [p] that records its calls; it takes itself out before it goes */
@@ -79,13 +80,13 @@ size_t job_list(struct job *j, uint64_t *pids, size_t n);
 struct process *job_find(struct job *j, uint64_t pid);
 
 /*
- * A process without threads. maker: the process that asks, whose priority it gets; NULL: the kernel. NULL with *st: -ENOMEM, -EAGAIN
- * (the job has all the processes it may), -ESRCH (it was killed).
+ * A process without threads. maker: the calling thread's process; the new one gets that thread's own priority and its CPUs.
+ * NULL: the kernel makes it. NULL with *st: -ENOMEM, -EAGAIN (the job has all the processes it may), -ESRCH (it was killed).
  */
 struct process *process_create(struct job *j, const char *name, struct process *maker,
                                status_t *st);
-/* A thread for p that will begin in user mode at entry; not part of p yet. NULL with *st: -ENOMEM, -EAGAIN (p's job has
- * all the threads it may). */
+/* A thread for p that will begin in user mode at entry; not part of p yet. It has the priority and CPUs of the calling
+ * thread when that is p's too, else p's. NULL with *st: -ENOMEM, -EAGAIN (p's job has all the threads it may). */
 struct user_start {
     uintptr_t entry, stack, tls;
     uint64_t arg, mask; /* mask: upcalls that are masked */

@@ -31,6 +31,7 @@ struct loader {
     handle_t job;                       /* made for the program */
     handle_t names, root;               /* sessions for it */
     handle_t fds[3];
+    uint32_t priority;                  /* the client's */
     char path[PROTO_STRING_MAX + 1];
     char *args;                         /* as the client sent them, terminated */
     size_t args_len;
@@ -53,6 +54,14 @@ static char *split(char *at, const char *end, char **words, size_t *n, size_t ma
     return at < end ? at + 1 : at;
 }
 
+/* Before its first instruction: what it has from its maker is svcman's. */
+static int set_priority(handle_t proc, void *arg)
+{
+    const struct loader *l = arg;
+
+    return sys_process_set_priority(proc, l->priority);
+}
+
 static int load(struct loader *l, handle_t *proc)
 {
     static const uint32_t machine_rights = RIGHT_INSPECT | RIGHT_DUP | RIGHT_TRANSFER;
@@ -64,7 +73,9 @@ static int load(struct loader *l, handle_t *proc)
     };
     char **words = malloc((WORDS_MAX + 2) * sizeof(*words));
     char *end = l->args + l->args_len;
-    struct spawn_args args = { .job = l->job, .handles = handles };
+    struct spawn_args args = {
+        .job = l->job, .handles = handles, .ready = set_priority, .ready_arg = l
+    };
     size_t nargs, nenv;
     int st;
 
@@ -226,6 +237,7 @@ int spawn_begin(struct service *client, const struct ipc_call *call, const char 
     l->job = l->names = l->root = HANDLE_NONE;
     l->fds[0] = l->fds[1] = l->fds[2] = HANDLE_NONE;
     l->token = call->token;
+    l->priority = client->priority;
     strlcpy(l->path, path, sizeof(l->path));
     st = take_args(l, call);
     if (st == 0)

@@ -445,6 +445,59 @@ static void emptiness(void)
         NEED(sys_handle_close(all[i]));
 }
 
+/* ---- the tree ---- */
+
+enum { DEPTH = 32, WIDTH = 3 };
+
+/*
+ * From `top` as deep as jobs go, WIDTH of them beside each other on each level, a process in each: killing one in the
+ * middle ends all in it, and none beside it or above.
+ */
+static void killing_part_of_the_tree(void)
+{
+    handle_t top = stress_job(), jobs[DEPTH][WIDTH], procs[DEPTH][WIDTH], at = top;
+    uint64_t pids[DEPTH * WIDTH + 1];
+    struct job_info info;
+    int depth = 0;
+
+    for (; depth < DEPTH; depth++) {
+        handle_t first = sys_job_create(at);
+        if (first < 0)
+            break;
+        for (int i = 0; i < WIDTH; i++) {
+            jobs[depth][i] = i == 1 ? first : NEED_HANDLE(sys_job_create(at));
+            procs[depth][i] = NEED_HANDLE(sys_process_create(jobs[depth][i], "p", 1));
+        }
+        at = first;
+    }
+    NEED(sys_job_info(at, &info));
+    EXPECT(DEPTH, info.depth);
+    EXPECT(-ENOMEM, sys_job_create(at));
+    EXPECT(depth * WIDTH, sys_job_list(top, pids, DEPTH * WIDTH + 1));
+    for (int i = 1; i < depth * WIDTH; i++)
+        EXPECT_TRUE(pids[i - 1] < pids[i]);
+    int cut = depth / 2;
+    NEED(sys_job_kill(jobs[cut][1]));
+    EXPECT((cut + 1) * WIDTH - 1, sys_job_list(top, pids, DEPTH * WIDTH + 1));
+    EXPECT(0, sys_job_list(jobs[cut][1], pids, 1));
+    for (int d = 0; d < depth; d++)
+        for (int i = 0; i < WIDTH; i++) {
+            bool inside = d > cut || (d == cut && i == 1);
+            NEED(sys_job_info(jobs[d][i], &info));
+            EXPECT(inside, info.killed);
+            EXPECT(inside ? 9 : -EAGAIN, sys_process_status(procs[d][i]));
+        }
+    NEED(sys_job_kill(top));
+    EXPECT(0, sys_job_list(top, pids, 1));
+    for (int d = 0; d < depth; d++)
+        for (int i = 0; i < WIDTH; i++) {
+            NEED(sys_handle_close(procs[d][i]));
+            NEED(sys_handle_close(jobs[d][i]));
+        }
+    expect_empty(top);
+    NEED(sys_handle_close(top));
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2)
@@ -456,6 +509,7 @@ int main(int argc, char **argv)
     nested();
     who_pays();
     emptiness();
+    killing_part_of_the_tree();
     touching();
     for (size_t i = 0; i < TAKERS; i++)
         at_the_limit(&takers[i]);

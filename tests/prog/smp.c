@@ -179,6 +179,64 @@ static void sleepers_leave_some(void)
     EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_MAX));
 }
 
+/* ---- what is handed down ---- */
+
+enum { LOW = 3 };
+
+/* Priority and the one processor it may run on, as an exit status. */
+static int what_i_have(void *arg)
+{
+    struct thread_info t = myself();
+
+    (void)arg;
+    EXPECT(1, __builtin_popcount(t.affinity));
+    return __builtin_ctz(t.affinity) << 4 | (int)t.priority;
+}
+
+/* A child was given LOW, for good, and one processor, which it may change. */
+static int child(void)
+{
+    int had = what_i_have(NULL);
+    struct thread t;
+    int result;
+
+    EXPECT(0, thread_start(&t, what_i_have, NULL, 0));
+    EXPECT(0, thread_join(&t, &result));
+    EXPECT(had, result);
+    EXPECT(-EPERM, sys_thread_set_priority(HANDLE_SELF, LOW + 1));
+    EXPECT(-EPERM, sys_process_set_priority(HANDLE_SELF, LOW + 1));
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_MAX));
+    EXPECT((1 << ncpus) - 1, myself().affinity);
+    return had;
+}
+
+/* Threads and processes begin with what the thread has that makes them, and those from before keep theirs. */
+static void handed_down(void)
+{
+    char cpus[] = { (char)('0' + ncpus), '\0' }, *argv[] = { "smp", "child", cpus, NULL };
+    int want = (int)(ncpus - 1) << 4 | LOW, result;
+    handle_t before = test_spawn("test/smp", (char *[]){ "smp", "wait", NULL }, NULL, 0);
+    struct thread_info first;
+    struct thread t;
+
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_C(1) << (ncpus - 1)));
+    EXPECT(0, sys_thread_set_priority(HANDLE_SELF, LOW));
+    EXPECT(0, thread_start(&t, what_i_have, NULL, 0));
+    EXPECT(0, thread_join(&t, &result));
+    EXPECT(want, result);
+    EXPECT(want << 8, test_wait(test_spawn("test/smp", argv, NULL, 0)));
+    EXPECT(1, sys_process_threads(before, 0, &first, 1));
+    EXPECT(PRIORITY_DEFAULT, first.priority);
+    EXPECT((1 << ncpus) - 1, first.affinity);
+    EXPECT(0, sys_process_kill(before, 0));
+    EXPECT(0, test_wait(before));
+    EXPECT(0, sys_thread_set_priority(HANDLE_SELF, PRIORITY_DEFAULT)); /* its process's still */
+    EXPECT(0, thread_start(&t, what_i_have, NULL, 0));
+    EXPECT(0, thread_join(&t, &result));
+    EXPECT((want & ~15) | PRIORITY_DEFAULT, result);
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_MAX));
+}
+
 /* Time, as seen by threads that hand it around all processors, never steps back. */
 static uint64_t latest;
 
@@ -207,15 +265,20 @@ static void time_goes_forward(void)
         EXPECT(0, thread_join(&t[i], &result));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    ncpus = processors();
+    if (argc > 1 && strcmp(argv[1], "wait") == 0)
+        return sys_thread_sleep(INT64_MAX);
+    ncpus = argc > 2 ? (uint32_t)atoi(argv[2]) : processors();
+    if (argc > 2)
+        return child();
     EXPECT_TRUE(ncpus >= 1 && ncpus <= CPUS_MAX);
     refusals();
     goes_everywhere();
     all_at_once();
     more_important_first();
     sleepers_leave_some();
+    handed_down();
     time_goes_forward();
     printf("SMP: ok cpus=%u nonce=%s secret=%s\n", ncpus, test_nonce(), test_secret);
     fflush(stdout);

@@ -25,6 +25,21 @@ static handle_t open_file(const char *path)
     return file;
 }
 
+/* A program is no more important than who asked for it, though svcman is. */
+static void starts_with_our_priority(const int fds[3])
+{
+    static const char args[] = "sleep\0"
+                               "1000\0";
+    struct thread_info t;
+    handle_t proc;
+
+    NEED(start("sleep", args, sizeof(args), fds, &proc));
+    EXPECT(1, sys_process_threads(proc, 0, &t, 1));
+    EXPECT(PRIORITY_DEFAULT, t.priority);
+    NEED(sys_process_kill(proc, 9));
+    EXPECT(9, test_wait(proc));
+}
+
 int main(void)
 {
     static const char args[] = "cat\0/in\0-\0";
@@ -41,6 +56,7 @@ int main(void)
     EXPECT(0, test_wait(proc));
     EXPECT(13, pread(out, buf, sizeof(buf), 0));
     EXPECT(0, strcmp(buf, "first\nsecond\n"));
+    starts_with_our_priority(fds);
     NEED(start("/boot/bin/false", "false\0", 7, fds, &proc));
     EXPECT(1 << 8, test_wait(proc));
 
