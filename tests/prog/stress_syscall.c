@@ -357,7 +357,7 @@ static void remote(struct worker *w)
         NEED(sys_ipc_recv(ep, 0, TIMEOUT_NEVER));
         (void)COUNTED(msg_read, as_argument(ep), m->token, 0, (uintptr_t)w->text, 8);
         (void)COUNTED(msg_write, as_argument(ep), m->token, 0, (uintptr_t)w->text, 8);
-        NEED(sys_ipc_reply(ep, m->token));
+        NEED(COUNTED(ipc_reply, as_argument(ep), m->token));
     }
     NEED(sys_ipc_recv(ep, 0, TIMEOUT_NEVER));
     NEED(sys_endpoint_reset(ep));
@@ -366,6 +366,19 @@ static void remote(struct worker *w)
     NEED(sys_thread_sleep(MS / 2));
     NEED(sys_handle_close(ep));
     EXPECT(0, thread_join(&receiver, NULL));
+}
+
+/* An object that nobody may write any more, and a mapping of it. */
+static void sealed(struct worker *w)
+{
+    uint64_t shm = as_argument(NEED_HANDLE(sys_shm_create(PAGE_SIZE, 0)));
+    uint64_t self = as_argument(HANDLE_SELF);
+    int64_t at = NEED(sys_shm_map(HANDLE_SELF, (handle_t)shm, 0, PAGE_SIZE, 0, VM_READ));
+
+    (void)w;
+    (void)COUNTED(shm_seal, shm, SHM_SEAL_WRITE);
+    (void)COUNTED(shm_map, self, shm, 0, PAGE_SIZE, 0, VM_READ | VM_WRITE);
+    (void)COUNTED(vm_protect, self, (uint64_t)at, PAGE_SIZE, VM_READ | VM_WRITE);
 }
 
 static int task(void (*fn)(struct worker *w), uint64_t seed)
@@ -381,8 +394,9 @@ static const struct {
     const char *role;
     void (*fn)(struct worker *w);
 } tasks[] = {
-    { "full", full }, { "bare", bare },     { "devices", devices }, { "narrow", narrow },
-    { "dry", dry },   { "remote", remote }, { "frames", frames },   { "failing", failing }
+    { "full", full },     { "bare", bare },       { "devices", devices },
+    { "narrow", narrow }, { "dry", dry },         { "remote", remote },
+    { "frames", frames }, { "failing", failing }, { "sealed", sealed },
 };
 
 /* The call that ends the process, from a thread of two; if it did not, the other ways are tried. */
@@ -773,7 +787,7 @@ static int parent(void)
     protected();
     crashed();
     traced();
-    for (int tries = 0; tries < 20 && pairs_missing() > 0; tries++) {
+    for (int tries = 0; tries < 60 && pairs_missing() > 0; tries++) {
         do_tasks();
         attack(calls_made() + SHARE);
     }
