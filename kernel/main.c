@@ -37,12 +37,20 @@ static struct acpi_info acpi;
 
 #define LAPIC_DEFAULT 0xfee00000u
 
+static bool in_direct_map(paddr_t at, uint64_t length)
+{
+    for (paddr_t page = align_down(at, PAGE_SIZE); page < at + length; page += PAGE_SIZE)
+        if (!cpu_can_read(HHDM_BASE + page))
+            return false;
+    return true;
+}
+
 /* Tables lie in memory that the direct map covers; anything else is mapped like a device. */
 static const void *map_firmware(paddr_t at, uint64_t length)
 {
     if (at == 0 || at >= HHDM_MAX || length > HHDM_MAX - at)
         return NULL;
-    if (cpu_can_read(HHDM_BASE + at) && cpu_can_read(HHDM_BASE + at + length - 1))
+    if (in_direct_map(at, length))
         return phys_to_virt(at);
     return (const void *)(uintptr_t)kmap_device(at, length);
 }

@@ -66,6 +66,45 @@ uint32_t hostile_map(struct mem_range *map, uint32_t count, uint32_t max)
     return count;
 }
 
+/* ACPI 6.4, section 5.2.5.3. */
+struct rsdp {
+    uint8_t signature[8], checksum, oem[6], revision;
+    uint32_t rsdt, length;
+    uint64_t xsdt;
+    uint8_t extended_checksum, reserved[3];
+};
+_Static_assert(offsetof(struct rsdp, xsdt) == 24, "ACPI");
+
+/* What makes the first n bytes add up to 0. */
+static uint8_t checksum(const struct rsdp *r, unsigned n)
+{
+    uint8_t sum = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        sum = (uint8_t)(sum - ((const uint8_t *)r)[i]);
+    return sum;
+}
+
+void hostile_firmware(void)
+{
+    struct rsdp nowhere = { .signature = "RSD PTR ",
+                            .revision = 2,
+                            .rsdt = 0xd0000000,
+                            .length = 36,
+                            .xsdt = 0x1ffffffff000 };
+    uint64_t ebda = bios_ebda();
+    struct rsdp *damaged = (struct rsdp *)(ebda + 0x1c0), *whole = (struct rsdp *)(ebda + 0x200);
+
+    if (ebda == 0)
+        return;
+    nowhere.checksum = checksum(&nowhere, 20);
+    nowhere.extended_checksum = checksum(&nowhere, 36);
+    *whole = *damaged = nowhere;
+    damaged->checksum++;
+    say("SHIM: hostile firmware: RSDP at 0x%x has a wrong checksum, at 0x%x leads nowhere\n",
+        (uint64_t)damaged, (uint64_t)whole);
+}
+
 static volatile uint32_t *lapic_register(uint32_t offset)
 {
     const uint32_t apic_base = 0x1b;

@@ -87,8 +87,10 @@ void shim_main(uint32_t magic, uint32_t info)
     uint64_t hhdm = choose_hhdm(&source);
     uint64_t pml4 = paging_build(&image, hhdm);
     uint64_t stack_top = (uint64_t)loader_alloc(STACK_SIZE) + STACK_SIZE + hhdm;
-    if (source.hostile)
+    if (source.hostile) {
         report_hostile(&image, hhdm);
+        hostile_firmware();
+    }
     answer_requests(&image, &source, hhdm);
 
     set_pat();

@@ -189,18 +189,25 @@ static bool is_rsdp(const uint8_t *p)
     return sum == 0;
 }
 
-/* ACPI 6.4, section 5.2.5.1: on 16-byte boundaries in the BIOS's area or the first KiB of the EBDA. */
-static uint64_t find_bios_rsdp(void)
+uint64_t bios_ebda(void)
 {
     uint16_t segment;
     copy_bytes(&segment, at(0x40e), sizeof segment);
     uint64_t ebda = (uint64_t)segment << 4;
 
+    return ebda >= 0x80000 && ebda + 1024 <= 0xa0000 ? ebda : 0;
+}
+
+/* ACPI 6.4, section 5.2.5.1: on 16-byte boundaries in the BIOS's area or the first KiB of the EBDA. */
+static uint64_t find_bios_rsdp(void)
+{
+    uint64_t ebda = bios_ebda();
+
     for (uint64_t p = 0xe0000; p < 0x100000; p += 16) {
         if (is_rsdp(at(p)))
             return p;
     }
-    for (uint64_t p = ebda; ebda >= 0x80000 && ebda < 0xa0000 && p < ebda + 1024; p += 16) {
+    for (uint64_t p = ebda; ebda != 0 && p < ebda + 1024; p += 16) {
         if (is_rsdp(at(p)))
             return p;
     }

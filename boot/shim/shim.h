@@ -42,6 +42,9 @@ struct module {
     uint64_t size; /* bytes; 0: there is no such module */
 };
 
+/* The extended BIOS data area, whose first KiB can be read; 0: there is none. */
+uint64_t bios_ebda(void);
+
 /* What the loader before us told, copied out of its memory. */
 struct boot_source {
     struct module kernel;
@@ -141,6 +144,9 @@ uint64_t random_below(uint64_t limit); /* 0 ≤ result < limit; limit > 0 */
 
 /* Splits and shuffles the map in out[0..count), adds overlaps; at most max entries. New count. */
 uint32_t hostile_map(struct mem_range *out, uint32_t count, uint32_t max);
+
+/* Puts root pointers of ACPI where the kernel may look for one before it finds the BIOS's: one damaged, one leading nowhere. */
+void hostile_firmware(void);
 
 /* Leaves the interrupt controllers as no loader should: unmasked, running, with events pending. */
 void hostile_devices(void);

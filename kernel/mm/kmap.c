@@ -36,8 +36,10 @@ static paddr_t table_frame(void *arg)
 
 volatile void *kmap_device(paddr_t at, uint64_t length)
 {
-    uint64_t offset = at & PAGE_MASK;
+    uint64_t offset = at & PAGE_MASK, top = 1ull << cpu_features.phys_bits;
     paddr_t page = at - offset;
+    if (at >= top || length > top - at) /* the bits above are reserved in page tables: a fault */
+        return NULL;
     length = align_up(length + offset, PAGE_SIZE);
     spin_lock(&kmap.lock);
     uintptr_t va = kmap.next_device;

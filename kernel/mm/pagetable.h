@@ -40,7 +40,7 @@ uint64_t pt_free_user(paddr_t root);
 
 /* ---- kernel mappings (kmap.c) ---- */
 
-/* Map device registers uncached; stays mapped. NULL when memory is out. */
+/* Map device registers uncached; stays mapped. NULL when memory is out, or when the CPU has no such addresses. */
 volatile void *kmap_device(paddr_t at, uint64_t length);
 /*
  * A kernel stack of KSTACK_SIZE bytes with an unmapped guard page below: its top, or 0. Contents undefined. May wait for

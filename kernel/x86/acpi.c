@@ -5,6 +5,14 @@
 
 #define IOAPIC_DEFAULT 0xfec00000u
 
+/* The BIOS data area has the extended one's segment here; that one lies at the end of the first 640 KiB. */
+#define BDA_EBDA_SEGMENT 0x40eu
+#define EBDA_LOWEST      0x80000u
+#define EBDA_END         0xa0000u
+#define EBDA_SEARCHED    1024u
+#define BIOS_AREA        0xe0000u
+#define BIOS_AREA_END    0x100000u
+
 struct sdt {
     char signature[4];
     uint32_t length;
@@ -112,20 +120,60 @@ static void read_root(struct acpi_info *info, const struct sdt *root, map_fn map
     }
 }
 
-static void read_tables(struct acpi_info *info, paddr_t rsdp, map_fn map)
+#define RSDP_LENGTH     20u /* of revision 0, and what the first checksum is of */
+#define RSDP_LENGTH_2   36u
+#define RSDP_LENGTH_MAX 256u
+
+static bool is_rsdp(const uint8_t *r)
 {
-    const uint8_t *r = rsdp ? map(rsdp, 20) : NULL;
-    if (!r || memcmp(r, "RSD PTR ", 8) || !sum_is_zero(r, 20)) {
-        kprintf("ACPI: no tables\n");
-        return;
-    }
-    const struct sdt *root = NULL;
-    if (r[15] >= 2 && (r = map(rsdp, 36)) && le(r, 24, 8))
-        root = table_at(le(r, 24, 8), map);
+    return !memcmp(r, "RSD PTR ", 8) && sum_is_zero(r, RSDP_LENGTH);
+}
+
+/* The XSDT, if the RSDP is new enough to have one and whole. */
+static const struct sdt *find_xsdt(paddr_t rsdp, map_fn map)
+{
+    const uint8_t *r = map(rsdp, RSDP_LENGTH_2);
+    uint64_t length = r ? le(r, 20, 4) : 0;
+    if (!r || r[15] < 2 || length < RSDP_LENGTH_2 || length > RSDP_LENGTH_MAX)
+        return NULL;
+    r = map(rsdp, length);
+    return r && sum_is_zero(r, length) ? table_at(le(r, 24, 8), map) : NULL;
+}
+
+/* False: there is no RSDP at that place, or it leads to no table. */
+static bool read_tables(struct acpi_info *info, paddr_t rsdp, map_fn map)
+{
+    const uint8_t *r = rsdp ? map(rsdp, RSDP_LENGTH) : NULL;
+    if (!r || !is_rsdp(r))
+        return false;
+    const struct sdt *root = find_xsdt(rsdp, map);
     if (!root)
         root = table_at(le(r, 16, 4), map);
-    if (root)
-        read_root(info, root, map);
+    if (!root)
+        return false;
+    read_root(info, root, map);
+    return true;
+}
+
+/* Try each RSDP of an area until one leads to tables; they begin on multiples of 16. */
+static bool search(struct acpi_info *info, paddr_t from, uint64_t length, map_fn map)
+{
+    const uint8_t *area = map(from, length);
+    for (uint64_t at = 0; area && at + RSDP_LENGTH <= length; at += 16)
+        if (is_rsdp(area + at) && read_tables(info, from + at, map))
+            return true;
+    return false;
+}
+
+/* Where a BIOS has the RSDP (ACPI 6.4, 5.2.5.1): the first KiB of the extended BIOS data area, and the BIOS's read-only memory. */
+static bool search_bios(struct acpi_info *info, map_fn map)
+{
+    const void *segment = map(BDA_EBDA_SEGMENT, 2);
+    paddr_t ebda = segment ? le(segment, 0, 2) << 4 : 0;
+    if (ebda >= EBDA_LOWEST && ebda + EBDA_SEARCHED <= EBDA_END &&
+        search(info, ebda, EBDA_SEARCHED, map))
+        return true;
+    return search(info, BIOS_AREA, BIOS_AREA_END - BIOS_AREA, map);
 }
 
 void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
@@ -133,7 +181,10 @@ void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
     *info = (struct acpi_info){ 0 };
     for (uint32_t i = 0; i < 16; i++)
         info->isa[i].gsi = i;
-    read_tables(info, rsdp, map);
+    if (!read_tables(info, rsdp, map)) {
+        bool found = search_bios(info, map);
+        kprintf("ACPI: %s\n", found ? "tables of the BIOS" : "no tables");
+    }
     if (info->ioapic_count == 0) { /* where the first one has been since the 82093AA */
         info->ioapics[0].address = IOAPIC_DEFAULT;
         info->ioapic_count = 1;

@@ -25,7 +25,10 @@ struct acpi_info {
     uint8_t reset_value;
 };
 
-/* Read the tables through map(phys, length), which returns a kernel pointer or NULL. rsdp may be 0: defaults are filled in then. */
+/*
+ * Read the tables through map(phys, length), which returns a kernel pointer or NULL. rsdp: from the loader; when it is 0 or
+ * leads to no tables, those of the BIOS are looked for. Without any, defaults are filled in.
+ */
 void acpi_read(struct acpi_info *info, paddr_t rsdp,
                const void *(*map)(paddr_t at, uint64_t length));
 

@@ -27,6 +27,12 @@ void cpu_features_init(void)
     cpuid(0x80000001, 0, r);
     cpu_features.nx = r[3] & (1u << 20);
     cpu_features.page1g = r[3] & (1u << 26);
+    cpuid(0x80000000, 0, r);
+    cpu_features.phys_bits = 36; /* SDM vol. 3, 4.1.4 */
+    if (r[0] >= 0x80000008) {
+        cpuid(0x80000008, 0, r);
+        cpu_features.phys_bits = r[0] & 0xff;
+    }
     cpu_features.xsave_size = 512;
     if (cpu_features.xsave) {
         cpuid(0xd, 0, r);

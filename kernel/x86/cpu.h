@@ -95,6 +95,7 @@ static inline struct thread *current_thread(void)
 /* What this CPU can do, filled by cpu_features_init(). */
 struct cpu_features {
     bool smep, smap, umip, nx, xsave, page1g, rdrand;
+    uint32_t phys_bits; /* of a physical address */
     uint32_t xsave_size; /* bytes of the save area with XCR0 as we set it; 512 without XSAVE */
     uint64_t xcr0;
 };

@@ -23,9 +23,20 @@ def test_other_ways_to_start(boot, nonce, options):
     boot(f"test=sched.smp nonce={nonce}", smp=4, **{"timeout": 90, **options}).ok().line("SMP: ok", cpus=4)
 
 
-def test_loader_without_acpi(boot, nonce):
-    """Nobody says that there are more: the one that runs goes on alone."""
-    run = boot(f"test=sched.smp shim=hostile nonce={nonce}", smp=4, timeout=90).ok()
+@pytest.mark.parametrize("machine, way", [("pc", "direct"), ("q35", "direct"), ("pc", "bios")])
+def test_loader_without_acpi(boot, nonce, machine, way):
+    """The loader gives no tables, and what it has put in front of the BIOS's is not taken for them."""
+    run = boot(f"test=sched.smp shim=hostile nonce={nonce}", smp=4, machine=machine, boot=way, timeout=90).ok()
+    run.line("SHIM: hostile firmware")
+    run.line("SMP: ok", cpus=4)
+    assert "ACPI: tables of the BIOS" in run.log
+
+
+@pytest.mark.parametrize("options", [{"extra": ["-machine", "acpi=off"]}, {"boot": "uefi", "timeout": 120}],
+                         ids=["no ACPI", "uefi"])
+def test_no_acpi_at_all(boot, nonce, options):
+    """Nobody says that there are more: the one that runs goes on alone. UEFI has its tables where only a loader finds them."""
+    run = boot(f"test=sched.smp shim=hostile nonce={nonce}", smp=4, **{"timeout": 90, **options}).ok()
     run.line("SMP: ok", cpus=1)
     assert "ACPI: no tables" in run.log
 
