@@ -388,7 +388,7 @@ $(BUILD)/host/fuzz_%: tests/host/fuzz_%.c $(BUILD)/kept/host | $(ABI_STAMP)
 	$(Q)$(CLANG) $(HOST_FLAGS) -fsanitize=fuzzer $(call flags_of,$<) $< $(call sources_of,$<) -o $@
 
 # tests/host/explore_NAME.c: state machines of the kernel under the explorer (tests/host/explore.h). make PLANTED=dir
-# dir/explore_NAME makes one in which files of dir, called as in the tree, stand for those of the tree.
+# dir/explore_NAME makes one in which files of dir, called as in the tree, stand for those of the tree (headers: but in the base).
 EXPLORE_FLAGS := $(HOST_FLAGS) -include tests/host/kernel/atomic.h -DDEBUG -Itests/host/kernel -Ikernel -I$(BUILD)/gen/kernel
 EXPLORE_BASE  := tests/host/explore.c kernel/klib/tree.c kernel/object/object.c kernel/object/account.c \
                  kernel/proc/handle.c kernel/sched/wait.c
@@ -410,7 +410,7 @@ $(BUILD)/host/explore_%: tests/host/explore_%.c $(BUILD)/host/explore.a $(BUILD)
 	$(Q)$(CC) $(EXPLORE_FLAGS) $< $(call explored_of,$<) -o $@
 ifdef PLANTED
 $(PLANTED)/explore_%: tests/host/explore_%.c $(BUILD)/host/explore.a FORCE | $(ABI_STAMP)
-	$(Q)$(CC) $(EXPLORE_FLAGS) $< $(call explored_of,$<) -o $@
+	$(Q)$(CC) -I$(PLANTED)/kernel $(EXPLORE_FLAGS) $< $(call explored_of,$<) -o $@
 endif
 
 # (Read only when asked for: it costs a process per file.)

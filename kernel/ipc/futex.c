@@ -1,8 +1,7 @@
 /* Futexes (futex.h). A hot path: it reads user memory itself instead of through mm/usercopy.c's copies. */
 #include "ipc/futex.h"
 #include "mm/vm.h"
-#include "sched/thread.h"
-#include "x86/clock.h"
+#include "sched/handover.h"
 
 #define BUCKET_BITS  8
 #define WAKE_AT_ONCE 64u /* sleepers woken while a bucket is locked once */

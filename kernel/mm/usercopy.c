@@ -1,8 +1,6 @@
 /* Copies from and to user memory (usercopy.h). */
 #include "mm/usercopy.h"
 #include "mm/vm.h"
-#include "x86/cpu.h"
-#include "x86/usercopy.h"
 
 status_t copy_from_user(void *dst, struct user_in src, size_t n)
 {
@@ -32,14 +30,6 @@ status_t user_probe_out(struct user_out dst, size_t n)
         if (vm_fault(aspace_current(), va, VM_WRITE) != OK)
             return -EFAULT;
     return OK;
-}
-
-status_t user_peek32(uint32_t *word, struct user_in src)
-{
-    user_access_begin();
-    int failed = usercopy_peek32(word, (const void *)src.addr);
-    user_access_end();
-    return failed ? -EFAULT : OK;
 }
 
 struct fixup {

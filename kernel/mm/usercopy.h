@@ -10,6 +10,8 @@
 #define MM_USERCOPY_H
 
 #include "klib/types.h"
+#include "x86/cpu.h"
+#include "x86/usercopy.h"
 
 struct user_in {
     uintptr_t addr;
@@ -44,7 +46,13 @@ static inline bool user_range_ok(uintptr_t addr, size_t n)
  * Read the aligned word at src, which lies in the user half, in one access, without fetching its page when that is not
  * there (-EFAULT): the one way to look at user memory under a spinlock.
  */
-status_t user_peek32(uint32_t *word, struct user_in src) MUST_CHECK;
+static inline MUST_CHECK status_t user_peek32(uint32_t *word, struct user_in src)
+{
+    user_access_begin();
+    bool failed = usercopy_peek32(word, (const void *)src.addr);
+    user_access_end();
+    return failed ? -EFAULT : OK;
+}
 /* Where a fault at rip is to continue, or 0 if none was expected there (entry/trap.c). */
 uintptr_t usercopy_fixup(uintptr_t rip);
 

@@ -1,11 +1,27 @@
 /*
- * Handing the CPU from one thread to another that sleeps, past the run queues: for who is about to sleep until that one
- * has worked for it. A hot path. Interrupts are off from thread_claim to thread_hand_over.
+ * The sleeps of the hot paths: in no wait queue, and with the CPU handed from one thread to another that sleeps, past the
+ * run queues, for who is about to sleep until that one has worked for it. Interrupts are off from thread_claim to thread_hand_over.
  */
 #ifndef SCHED_HANDOVER_H
 #define SCHED_HANDOVER_H
 
 #include "sched/run.h"
+
+/*
+ * Sleep in no queue: who is to wake the thread has noted it, under the lock, which was taken by spin_acquire and is let
+ * go of. Interrupts are on then. Results as of wait_sleep; a deadline that is past ends the sleep after it has begun.
+ */
+static inline __attribute__((always_inline)) int wait_sleep_alone(struct spinlock *lock,
+                                                                  uint64_t deadline)
+{
+    struct thread *t = current_thread();
+    bool sleeps = go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL);
+    spin_release(lock);
+    if (LIKELY(sleeps))
+        schedule(); /* with interrupts off: no preemption between becoming a sleeper and the switch */
+    irq_enable();
+    return LIKELY(sleeps) ? t->wait_result : -EINTR;
+}
 
 /*
  * Take t out of its sleep, whose result this is, in order to switch to it. Until then, or thread_unclaim, it does not

@@ -48,14 +48,17 @@ static inline void load_state(struct cpu *cpu, struct thread *prev, struct threa
 {
     cpu->current = next;
     cpu->frame_floor = next->frame_floor;
-    aspace_switch(next->aspace);
+    if (cpu->aspace != next->aspace || !cpu->aspace_used)
+        aspace_switch(next->aspace);
     gdt_set_kernel_stack(cpu, next->kstack);
-    if (prev->fpu && prev->state != THREAD_DEAD)
+    if (LIKELY(prev->fpu && next->fpu))
+        fpu_swap(prev->fpu, next->fpu);
+    else if (prev->fpu)
         fpu_save(prev->fpu);
-    if (next->fpu) {
+    else if (next->fpu)
         fpu_restore(next->fpu);
+    if (next->fpu)
         wrmsr(MSR_FS_BASE, next->fs_base);
-    }
 }
 
 /* One that may not run here any more is put where it may; a dead one goes. */

@@ -25,9 +25,15 @@ void ready_init(void)
     }
 }
 
+/* The highest level of a set, which is not empty: one instruction, written so. */
+static inline unsigned highest(uint32_t levels)
+{
+    return 31u ^ (unsigned)__builtin_clz(levels);
+}
+
 static int top_level(const struct runqueue *rq)
 {
-    return rq->levels ? 31 - __builtin_clz(rq->levels) : LEVEL_IDLE;
+    return rq->levels ? (int)highest(rq->levels) : LEVEL_IDLE;
 }
 
 /* ---- the queue itself; its lock is held ---- */
@@ -52,13 +58,12 @@ static void take(struct runqueue *rq, struct thread *t)
 /* The one to run first; there is one. */
 static struct thread *first(const struct runqueue *rq)
 {
-    return LIST_ENTRY(rq->queue[top_level(rq)].next, struct thread, ready_node);
+    return LIST_ENTRY(rq->queue[highest(rq->levels)].next, struct thread, ready_node);
 }
 
-/* Take it. */
-static inline struct thread *pop(struct runqueue *rq)
+/* Take the first one of a level; there is one. */
+static inline struct thread *pop(struct runqueue *rq, unsigned level)
 {
-    unsigned level = (unsigned)top_level(rq);
     struct list *queue = &rq->queue[level], *n = queue->next;
     queue->next = n->next;
     n->next->prev = queue;
@@ -176,7 +181,7 @@ static struct thread *steal(const struct cpu *self, bool *soon)
             continue;
         spin_acquire(&rq->lock);
         for (uint32_t levels = rq->levels; levels;) {
-            unsigned level = 31 - (unsigned)__builtin_clz(levels);
+            unsigned level = highest(levels);
             levels &= ~(1u << level);
             LIST_FOR (node, &rq->queue[level]) {
                 struct thread *t = LIST_ENTRY(node, struct thread, ready_node);
@@ -263,12 +268,12 @@ static inline struct thread *ready_choose(struct cpu *self, struct thread *prev,
         self->slice_end = UINT64_MAX;
         return choose_elsewhere(self);
     }
-    unsigned level = (unsigned)top_level(rq);
+    unsigned level = highest(rq->levels);
     if (UNLIKELY((level & 1) && (rq->levels >> (level - 1) & 1)))
         share_with_others(rq, level, now);
     else
         rq->passed_over = 0;
-    struct thread *next = pop(rq);
+    struct thread *next = pop(rq, level);
     bool others = rq->levels != 0;
     uint32_t help = others && UNLIKELY(idle_cpus) ? first(rq)->affinity : 0;
     rq->timed = others;

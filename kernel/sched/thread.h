@@ -212,13 +212,8 @@ int wait_sleep(struct wait_queue *q, struct spinlock *lock, uint64_t deadline) M
 int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t deadline,
                        uint32_t heed);
 /*
- * Sleep in no queue: who is to wake the thread has noted it, under the lock, which was taken by spin_acquire and is let
- * go of. Interrupts are on then. Results as of wait_sleep; a deadline that is past ends the sleep after it has begun.
- */
-int wait_sleep_alone(struct spinlock *lock, uint64_t deadline) MUST_CHECK;
-/*
  * Make a sleeping thread ready with a result (0 or negative). False: something else woke it already.
- * The caller holds a reference or a lock that keeps t alive (being in a queue counts).
+ * The caller holds a reference or a lock that keeps t alive (being in a queue counts); interrupts are off.
  */
 bool thread_wake(struct thread *t, int result);
 /*

@@ -47,17 +47,6 @@ int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t dea
     return t->wait_result;
 }
 
-int wait_sleep_alone(struct spinlock *lock, uint64_t deadline)
-{
-    struct thread *t = current_thread();
-    bool sleeps = go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL);
-    spin_release(lock);
-    if (LIKELY(sleeps))
-        schedule(); /* with interrupts off: no preemption between becoming a sleeper and the switch */
-    irq_enable();
-    return LIKELY(sleeps) ? t->wait_result : -EINTR;
-}
-
 /* Whether t still slept; it is ready then, with that result. Its lock is held. */
 static bool end_sleep(struct thread *t, int result, bool next)
 {
@@ -84,9 +73,9 @@ void sleep_timeout(struct timer *timer)
 
 static bool wake(struct thread *t, int result, bool next)
 {
-    spin_lock(&t->lock);
+    spin_acquire(&t->lock);
     bool first = end_sleep(t, result, next);
-    spin_unlock(&t->lock);
+    spin_release(&t->lock);
     return first;
 }
 

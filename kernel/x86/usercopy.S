@@ -58,13 +58,4 @@ usercopy_raw:
     ret
     .size usercopy_raw, . - usercopy_raw
 
-    .globl usercopy_peek32
-    .type usercopy_peek32, @function
-usercopy_peek32:
-    GUARDED mov (%rsi), %eax
-    mov %eax, (%rdi)
-    xor %eax, %eax
-    ret
-    .size usercopy_peek32, . - usercopy_peek32
-
     .section .note.GNU-stack, "", @progbits

@@ -20,11 +20,6 @@ struct shm *vm_object_at(struct aspace *as, uintptr_t va, uint64_t *offset)
     (void)as, (void)va, (void)offset;
     return NULL;
 }
-status_t user_peek32(uint32_t *word, struct user_in src)
-{
-    *word = __atomic_load_n((const uint32_t *)src.addr, __ATOMIC_SEQ_CST);
-    return OK;
-}
 status_t copy_from_user(void *dst, struct user_in src, size_t n)
 {
     memcpy(dst, (const void *)src.addr, n);

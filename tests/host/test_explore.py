@@ -36,7 +36,7 @@ PLANTS = {
 """),
     "futex: who timed out counts as woken": ("futex", "kernel/ipc/futex.c", "woken += take_out(w);",
                                              "(void)take_out(w), woken++;"),
-    "wait: a kill is looked for too early": ("futex", "kernel/sched/wait.c", "    bool sleeps = go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL);\n",
+    "wait: a kill is looked for too early": ("futex", "kernel/sched/handover.h", "    bool sleeps = go_to_sleep(t, deadline, WORK_KILL | WORK_UPCALL);\n",
                                              "    uint32_t seen = __atomic_load_n(&t->work, __ATOMIC_ACQUIRE);\n"
                                              "    bool sleeps = go_to_sleep(t, deadline, (WORK_KILL | WORK_UPCALL) & ~seen);\n"),
     "port: an event without its lock": ("port", "kernel/ipc/port.c", """\

@@ -26,6 +26,8 @@ struct cpu {
     bool aspace_used;
     uint64_t aspace_seen;
     uint64_t slice_end, timer_programmed;
+    struct runqueue *runqueue;
+    struct thread *switched_from, *leaving, *idle;
 };
 
 extern struct cpu cpus[MAX_CPUS];
@@ -56,6 +58,17 @@ static inline void irq_disable(void)
 static inline void irq_enable(void)
 {
     this_cpu()->irqs_off = false;
+}
+#define MSR_FS_BASE 0u
+static inline void wrmsr(uint32_t msr, uint64_t v)
+{
+    (void)msr, (void)v;
+}
+static inline void user_access_begin(void)
+{
+}
+static inline void user_access_end(void)
+{
 }
 /* A waiting loop lets others run. */
 void cpu_pause(void);
