@@ -76,7 +76,7 @@ static void submit(struct blkdisk *bd, struct batch *batch, struct blk_request *
 
     req->cookie = (uint64_t)(uintptr_t)batch;
     while ((st = sys_blk_submit(bd->blk, req)) == -EAGAIN && bd->inflight > 0)
-        fiber_wait(&bd->inflight);
+        fiber_wait_outside(&bd->inflight, &bd->inflight);
     if (st == 0) {
         batch->pending++;
         bd->inflight++;
@@ -88,7 +88,7 @@ static void submit(struct blkdisk *bd, struct batch *batch, struct blk_request *
 static int finish(struct batch *batch)
 {
     while (batch->pending > 0)
-        fiber_wait(batch);
+        fiber_wait_outside(batch, &batch->pending);
     return batch->status;
 }
 
@@ -208,9 +208,10 @@ int blkdisk_open(struct blkdisk *bd, int32_t blk, const struct dma_area *area)
     return 0;
 }
 
-void blkdisk_reap(struct blkdisk *bd)
+unsigned blkdisk_reap(struct blkdisk *bd)
 {
     struct blk_completion done[REAP_MAX];
+    unsigned finished = 0;
     int64_t n;
 
     do {
@@ -218,6 +219,7 @@ void blkdisk_reap(struct blkdisk *bd)
         for (int64_t i = 0; i < n; i++) {
             struct batch *batch = (struct batch *)(uintptr_t)done[i].cookie;
 
+            finished++;
             bd->inflight--;
             if (done[i].status != 0 && batch->status == 0)
                 batch->status = done[i].status;
@@ -226,4 +228,5 @@ void blkdisk_reap(struct blkdisk *bd)
             fiber_wake(&bd->inflight);
         }
     } while (n == REAP_MAX);
+    return finished;
 }

@@ -35,7 +35,7 @@ struct blkdisk {
 /* Make a disk of a device handle, which stays the caller's, as `area` does. 0 or the device's error. */
 int blkdisk_open(struct blkdisk *bd, int32_t blk, const struct dma_area *area);
 
-/* Take finished requests from the kernel and wake their fibers. From the main loop; never waits. */
-void blkdisk_reap(struct blkdisk *bd);
+/* Take finished requests from the kernel and wake their fibers; how many. From the main loop; never waits. */
+unsigned blkdisk_reap(struct blkdisk *bd);
 
 #endif

@@ -16,6 +16,10 @@ struct fiber {
     char *stack; /* lowest address above the guard page, NULL: not mapped yet */
     enum fiber_state state;
     const void *chan; /* what it waits for */
+    const unsigned *outside; /* not NULL: while that is not 0, it is woken from outside */
+    const struct fiber_rwlock *wants, *holds; /* a lock that it waits for, and one that it has */
+    uint64_t began, slept; /* what `begun` was then */
+    unsigned quiet; /* looks since it last ran */
     void (*fn)(void *arg);
     void *arg;
     unsigned waits;         /* times it was suspended */
@@ -33,6 +37,7 @@ static struct fiber fibers[FIBER_MAX];
 static struct fiber *free_list;
 static unsigned fresh; /* fibers never used so far start here */
 static unsigned busy;
+static uint64_t begun; /* fibers ever begun */
 static struct queue ready = { NULL, &ready.first };
 static struct queue waiting = { NULL, &waiting.first };
 static struct queue yielded = { NULL, &yielded.first };
@@ -123,6 +128,8 @@ bool fiber_start(void (*fn)(void *arg), void *arg)
     f->fn = fn;
     f->arg = arg;
     f->state = READY;
+    f->wants = f->holds = NULL;
+    f->began = ++begun;
     queue_push(&ready, f);
     busy++;
     return true;
@@ -136,6 +143,7 @@ void fiber_run(void)
         queue_push(&ready, f);
     while ((f = queue_pop(&ready)) != NULL) {
         f->state = RUNNING;
+        f->quiet = 0;
         current = f;
         fiber_switch(&main_sp, f->sp);
         current = NULL;
@@ -155,6 +163,7 @@ static void suspend(enum fiber_state state, struct queue *q)
     if (self == NULL)
         abort(); /* the main loop must never wait here */
     self->waits++;
+    self->slept = begun;
     self->state = state;
     queue_push(q, self);
     fiber_switch(&self->sp, main_sp);
@@ -175,11 +184,18 @@ bool fiber_yielded(void)
     return yielded.first != NULL;
 }
 
+void fiber_wait_outside(const void *chan, const unsigned *outside)
+{
+    if (current != NULL) {
+        current->chan = chan;
+        current->outside = outside;
+    }
+    suspend(WAITING, &waiting);
+}
+
 void fiber_wait(const void *chan)
 {
-    if (current != NULL)
-        current->chan = chan;
-    suspend(WAITING, &waiting);
+    fiber_wait_outside(chan, NULL);
 }
 
 void fiber_wake(const void *chan)
@@ -201,11 +217,65 @@ void fiber_wake(const void *chan)
     }
 }
 
+/* ---- fibers that are stuck ---- */
+
+/* Whether one fiber that is all right can wake f. */
+static bool can_be_woken(const struct fiber *f, const bool *well)
+{
+    for (unsigned i = 0; i < fresh; i++) {
+        const struct fiber *by = &fibers[i];
+
+        if (well[i] && by != f &&
+            (f->wants != NULL ? by->holds == f->wants : by->began <= f->slept))
+            return true;
+    }
+    return false;
+}
+
+static bool is_well_by_itself(const struct fiber *f)
+{
+    return f->state == READY || f->quiet < FIBER_QUIET || (f->outside != NULL && *f->outside > 0);
+}
+
+bool fiber_stuck(void)
+{
+    bool well[FIBER_MAX], changed;
+    unsigned nwell = 0;
+
+    for (unsigned i = 0; i < fresh; i++) {
+        struct fiber *f = &fibers[i];
+
+        f->quiet++;
+        well[i] = f->state != FREE && is_well_by_itself(f);
+        nwell += well[i];
+    }
+    do {
+        changed = false;
+        for (unsigned i = 0; i < fresh; i++) {
+            if (fibers[i].state != FREE && !well[i] && can_be_woken(&fibers[i], well)) {
+                well[i] = changed = true;
+                nwell++;
+            }
+        }
+    } while (changed);
+    return nwell < busy;
+}
+
+/* ---- readers and writers ---- */
+
+static void wait_for_lock(struct fiber_rwlock *lock)
+{
+    current->wants = lock;
+    fiber_wait(lock);
+    current->wants = NULL;
+}
+
 void fiber_read_lock(struct fiber_rwlock *lock)
 {
     while (lock->writer || (lock->waiting > 0 && lock->passed >= FIBER_PASS))
-        fiber_wait(lock);
+        wait_for_lock(lock);
     lock->readers++;
+    current->holds = lock;
     current->waits_at_lock = current->waits;
 }
 
@@ -213,6 +283,7 @@ void fiber_read_unlock(struct fiber_rwlock *lock)
 {
     if (lock->waiting > 0 && current->waits != current->waits_at_lock)
         lock->passed++;
+    current->holds = NULL;
     if (--lock->readers == 0)
         fiber_wake(lock);
 }
@@ -221,14 +292,16 @@ void fiber_write_lock(struct fiber_rwlock *lock)
 {
     lock->waiting++;
     while (lock->writer || lock->readers > 0)
-        fiber_wait(lock);
+        wait_for_lock(lock);
     lock->waiting--;
     lock->passed = 0;
     lock->writer = true;
+    current->holds = lock;
 }
 
 void fiber_write_unlock(struct fiber_rwlock *lock)
 {
     lock->writer = false;
+    current->holds = NULL;
     fiber_wake(lock);
 }

@@ -41,6 +41,9 @@ bool fiber_yielded(void);
 /* Suspend the calling fiber until fiber_wake(chan). Callers look again at what they wait for. */
 void fiber_wait(const void *chan);
 
+/* The same, and as long as *outside is not 0 that will come from outside of all fibers: from the disk. */
+void fiber_wait_outside(const void *chan, const unsigned *outside);
+
 /* Let all fibers that wait for chan go on, oldest first. From anywhere. */
 void fiber_wake(const void *chan);
 
@@ -52,11 +55,22 @@ void fiber_wake(const void *chan);
 enum { FIBER_PASS = 16 };
 
 struct fiber_rwlock {
-    unsigned readers;               /* holding it */
-    unsigned waiting;               /* writers that wait */
-    unsigned passed;                /* slow readers done since the first of them began to wait */
-    bool writer;                    /* held by a writer */
+    unsigned readers; /* holding it */
+    unsigned waiting; /* writers that wait */
+    unsigned passed; /* slow readers done since the first of them began to wait */
+    bool writer; /* held by a writer */
 };
+
+/*
+ * Whether a fiber waits for what will never come. To be asked now and then by the main loop: time is counted in looks.
+ *
+ * A fiber that has not run for FIBER_QUIET looks is all right as long as the disk has a request of its, or somebody who is
+ * all right can still wake it: who holds the lock that it wants, or else any fiber that had begun before it went to
+ * sleep. (What it waits for was somebody's then; it would have run if that had been given away.) So neither a slow disk
+ * nor a long queue counts, and it does not matter what younger ones do.
+ */
+enum { FIBER_QUIET = 4 };
+bool fiber_stuck(void);
 
 void fiber_read_lock(struct fiber_rwlock *lock);
 void fiber_read_unlock(struct fiber_rwlock *lock);

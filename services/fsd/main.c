@@ -29,6 +29,7 @@
 #include "services/say.h"
 
 #define WRITE_BACK_NS INT64_C(500000000)
+#define LOOK_NS       INT64_C(1000000000)
 #define MIB           (UINT64_C(1) << 20)
 
 enum { EVENT_ENDPOINT = 1, EVENT_DISK = 2 };
@@ -336,6 +337,46 @@ static void serve(void *arg)
         fiber_wake(&server_stopping);
 }
 
+/* ---- the watchdog ------------------------------------------------------------------------------- */
+
+static int64_t look_at; /* CLOCK_MONOTONIC: not asked, we look by ourselves then */
+
+/* Whoever waits for ever holds up others sooner or later: that is as if all of us hung. */
+static void answer_watchdog(void)
+{
+    static bool told;
+    bool stuck = fiber_stuck();
+
+    if (!stuck)
+        heartbeat_tell();
+    else if (!told)
+        say("FSD: a request waits for what will never come; the watchdog is not answered any more");
+    told = stuck;
+}
+
+/* With no room for requests we do not hear its questions either. */
+static bool is_full(void)
+{
+    return serving && !server_stopping && !fiber_available();
+}
+
+/* Tell the watchdog of our own accord what it can't ask: that we are full, or that starting goes on as far as the disk does. */
+static void tell_watchdog(unsigned finished)
+{
+    int64_t now;
+
+    if (!is_full() && (serving || finished == 0))
+        return;
+    now = sys_time_now(CLOCK_MONOTONIC);
+    if (now < look_at)
+        return;
+    look_at = now + LOOK_NS;
+    if (serving)
+        answer_watchdog();
+    else
+        heartbeat_tell();
+}
+
 /* ---- receiving ---------------------------------------------------------------------------------- */
 
 /* Begin to answer the call in the message buffer. */
@@ -361,7 +402,9 @@ static void handle_message(const struct ipc_msg *msg)
     case IPC_CALL: begin_request(msg); break;
     case IPC_CLOSED: file_closed(msg->badge); break;
     case IPC_SEND:
-        if (!heartbeat_answer(msg))
+        if (heartbeat_asked(msg))
+            answer_watchdog();
+        else
             close_handles(msg);
         break;
     default: break; /* IPC_CANCEL: every request ends soon by itself */
@@ -371,11 +414,13 @@ static void handle_message(const struct ipc_msg *msg)
 /* How long the main loop may sleep. */
 static int64_t sleep_time(void)
 {
-    int64_t left;
+    int64_t until = write_back_at, left;
 
-    if (write_back_at == 0)
+    if (is_full() && (until == 0 || look_at < until))
+        until = look_at;
+    if (until == 0)
         return TIMEOUT_NEVER;
-    left = write_back_at - sys_time_now(CLOCK_MONOTONIC);
+    left = until - sys_time_now(CLOCK_MONOTONIC);
     return left > 0 ? left : 0;
 }
 
@@ -398,6 +443,7 @@ static bool receive(uint32_t flags, int64_t timeout)
 static void wait_for_work(void)
 {
     struct port_event events[2];
+    unsigned finished = 0;
     bool can_receive = serving && !server_stopping && fiber_available();
     bool busy = fiber_yielded();
 
@@ -410,13 +456,16 @@ static void wait_for_work(void)
     send_deferred();
     (void)sys_port_wait(port, events, 2, busy ? 0 : sleep_time());
     if (disk.inflight > 0)
-        blkdisk_reap(&disk);
+        finished = blkdisk_reap(&disk);
+    tell_watchdog(finished);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     int64_t made = sys_port_create();
 
+    if (argc > 1 && strncmp(argv[1], "hang=", 5) == 0)
+        server_hang = argv[1] + 5;
     endpoint = start_handle(START_ENDPOINT);
     port = (handle_t)made;
     if (made < 0 || endpoint == HANDLE_NONE ||

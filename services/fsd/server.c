@@ -37,6 +37,7 @@ enum {
 
 bool server_stopped;
 bool server_stopping;
+const char *server_hang;
 
 /* ---- holds and buffers --------------------------------------------------------------------- */
 
@@ -216,6 +217,8 @@ static int do_open(void *ctx, const struct ipc_call *call, uint32_t flags, uint3
     if ((flags & ~(uint32_t)OPEN_FLAGS) != 0 || (flags & O_ACCMODE) == O_ACCMODE ||
         ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) == O_RDONLY))
         return -EINVAL;
+    if (server_hang != NULL && strcmp(path, server_hang) == 0)
+        fiber_wait(&server_hang);
     st = base_dir(req, &top);
     if (st != 0)
         return st;

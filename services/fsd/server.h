@@ -24,6 +24,9 @@ bool server_answer(handle_t ep, struct request *req);
 /* Set by the `service` protocol's stop: everything is unmounted and nothing more will be served. */
 extern bool server_stopped;
 
+/* For tests of the watchdog: who opens this path waits for ever. NULL: nobody does. */
+extern const char *server_hang;
+
 /* Set while stop waits for other requests; no new ones are taken. */
 extern bool server_stopping;
 

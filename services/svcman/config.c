@@ -211,7 +211,7 @@ static const char *set_limit(struct service *s, char *value)
 }
 
 /* "2s", "500ms" */
-static const char *set_watchdog(struct service *s, char *value)
+static const char *read_time(int64_t *ns, const char *value)
 {
     char *end;
     unsigned long n = strtoul(value, &end, 10);
@@ -219,8 +219,18 @@ static const char *set_watchdog(struct service *s, char *value)
 
     if ((!seconds && strcmp(end, "ms") != 0) || n == 0 || n > 86400 || (!seconds && n < 100))
         return "expected: Ns or Nms, at least 100ms";
-    s->watchdog = (int64_t)n * (seconds ? 1000000000 : 1000000);
+    *ns = (int64_t)n * (seconds ? 1000000000 : 1000000);
     return NULL;
+}
+
+static const char *set_watchdog(struct service *s, char *value)
+{
+    return read_time(&s->watchdog, value);
+}
+
+static const char *set_startup(struct service *s, char *value)
+{
+    return read_time(&s->startup, value);
 }
 
 static const char *set_priority(struct service *s, char *value)
@@ -303,6 +313,7 @@ static const struct {
     { "stdio", set_stdio },       { "serves", set_serves },     { "ready", set_ready },
     { "restart", set_restart },   { "limit", set_limit },       { "limits", set_limits },
     { "programs", set_programs }, { "watchdog", set_watchdog }, { "priority", set_priority },
+    { "startup", set_startup },
 };
 
 /* One line without its end; NULL, or what is wrong with it. */
@@ -340,6 +351,7 @@ static void set_defaults(struct service *s)
     s->serves = true;
     s->policy = RESTART_ALWAYS;
     s->priority = PRIORITY_SERVICE;
+    s->startup = STARTUP_NS;
     s->limit = 5;
     s->window = 10;
     s->endpoint = s->job = s->proc = s->supervisor = HANDLE_NONE;

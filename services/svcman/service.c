@@ -287,6 +287,8 @@ void service_is_ready(struct service *s)
     if (s->ready)
         return;
     s->ready = true;
+    s->unready = 0;
+    watchdog_reset(s);
     services_start();
 }
 
@@ -343,6 +345,10 @@ static void decide(struct service *s)
         s->state = SVC_FAILED;
         say("SVC: %s ended (%s); it has failed %u times within %u s and is given up", s->name, how,
             deaths, s->window);
+    } else if (s->unready > s->limit) {
+        s->state = SVC_FAILED;
+        say("SVC: %s ended (%s); it was not ready %u times in a row and is given up", s->name, how,
+            s->unready);
     } else {
         s->state = SVC_WAITING;
         s->restart_at = now + restart_delay(deaths);
@@ -380,6 +386,7 @@ void service_ended(struct service *s)
     s->status = (uint32_t)status;
     if (WIFSIGNALED(s->status))
         say_crash(s);
+    s->unready += !s->ready && !service_is_stopping(s);
     s->ready = false;
     s->pid = 0;
     if (s->job != HANDLE_NONE)
@@ -408,7 +415,7 @@ void service_kill(struct service *s)
 
 void service_revive(struct service *s)
 {
-    s->ndeaths = 0;
+    s->ndeaths = s->unready = 0;
     s->restart_at = 0;
     s->state = SVC_WAITING;
     services_start();

@@ -61,6 +61,7 @@ struct service {
     uint64_t inner[JOB_KINDS]; /* of each job that is made in it */
     uint32_t priority; /* of its process, and so of what it starts */
     int64_t watchdog; /* ns within which it must answer; 0: it is not asked */
+    int64_t startup; /* ns within which it must say that it is ready, or at least that it lives */
 
     /* State. */
     uint32_t state; /* SVC_ */
@@ -76,8 +77,10 @@ struct service {
     int64_t restart_at; /* CLOCK_MONOTONIC, 0: not waiting for a restart */
     int64_t deaths[DEATHS_MAX]; /* times of the latest, a ring */
     unsigned ndeaths;
+    unsigned unready; /* ends in a row that came before it was ready */
     handle_t supervisor; /* session that it is asked on whether it lives; HANDLE_NONE */
-    unsigned silent; /* looks at it since it was asked and has not answered */
+    unsigned
+        silent; /* looks at it since it was asked and has not answered; while it starts: since it was heard */
     int64_t look_at; /* CLOCK_MONOTONIC of the next one */
 };
 
@@ -85,6 +88,9 @@ enum {
     PRIORITY_SERVICE = 8, /* above programs: their work is what others wait for */
     SERVICE_PRIORITY_MAX = 12, /* svcman's own; the kernel gives nobody more */
 };
+
+/* How long a service may take until it is ready, if its configuration does not say otherwise. */
+#define STARTUP_NS (60 * INT64_C(1000000000))
 
 /* What svcman was started with. */
 struct supervisor {
@@ -134,13 +140,13 @@ int64_t services_next_deadline(void);
 /* Whether it was asked to stop, to end or to be started again. */
 bool service_is_stopping(const struct service *s);
 
-/* watchdog.c: ask the services that are to be asked, and kill those that have not answered in time. */
+/* watchdog.c: ask the services that are to be asked, and kill those that have not answered or begun to work in time. */
 void watchdog_step(void);
 /* When watchdog_step() has something to do; INT64_MAX: never. */
 int64_t watchdog_deadline(void);
-/* The service has answered. */
+/* The service has answered, or said of its own accord that it lives. */
 void watchdog_heard(struct service *s);
-/* It was started, or has ended. */
+/* It was started, is ready, or has ended. */
 void watchdog_reset(struct service *s);
 
 /* The service has said that it is ready. */

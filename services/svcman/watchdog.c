@@ -1,5 +1,6 @@
 /*
  * The watchdog (service.h): a service that hangs does not end by itself, so it is asked now and then whether it lives.
+ * One that is starting can't be asked; it has its time, which begins again whenever it says that it lives.
  *
  * Question and answer are one-way messages: svcman never waits for a service. Time is counted in looks, LOOKS to a
  * deadline, so that a machine that stood still as a whole does not count against a service: at each look it had a
@@ -18,10 +19,14 @@
 
 enum { LOOKS = 4 };
 
-static bool watched(const struct service *s)
+/* How long it may be silent, in ns; 0: as long as it likes. */
+static int64_t patience(const struct service *s)
 {
-    return s->watchdog != 0 && s->serves && s->ready && s->state == SVC_RUNNING &&
-           s->proc != HANDLE_NONE && !service_is_stopping(s);
+    if (s->state != SVC_RUNNING || s->proc == HANDLE_NONE || service_is_stopping(s))
+        return 0;
+    if (!s->ready)
+        return s->startup;
+    return s->serves ? s->watchdog : 0;
 }
 
 void watchdog_reset(struct service *s)
@@ -62,17 +67,17 @@ static bool ask(struct service *s)
     return st == 0 || st == -EAGAIN;
 }
 
-static void look(struct service *s, int64_t now)
+static void look(struct service *s, int64_t now, int64_t ns)
 {
     if (s->silent >= LOOKS) {
-        say("SVC: %s has not answered for %lld ms: it hangs and is killed", s->name,
-            (long long)(s->watchdog / MS));
+        say("SVC: %s has not %s for %lld ms: it hangs and is killed", s->name,
+            s->ready ? "answered" : "become ready", (long long)(ns / MS));
         s->silent = 0;
         service_kill(s);
-    } else if (s->silent > 0 || ask(s)) {
+    } else if (s->silent > 0 || !s->ready || ask(s)) {
         s->silent++;
     }
-    s->look_at = now + s->watchdog / LOOKS;
+    s->look_at = now + ns / LOOKS;
 }
 
 void watchdog_step(void)
@@ -80,8 +85,10 @@ void watchdog_step(void)
     int64_t now = sys_time_now(CLOCK_MONOTONIC);
 
     for (unsigned i = 0; i < nservices; i++) {
-        if (watched(&services[i]) && now >= services[i].look_at)
-            look(&services[i], now);
+        int64_t ns = patience(&services[i]);
+
+        if (ns != 0 && now >= services[i].look_at)
+            look(&services[i], now, ns);
     }
 }
 
@@ -90,7 +97,7 @@ int64_t watchdog_deadline(void)
     int64_t next = INT64_MAX;
 
     for (unsigned i = 0; i < nservices; i++) {
-        if (watched(&services[i]) && services[i].look_at < next)
+        if (patience(&services[i]) != 0 && services[i].look_at < next)
             next = services[i].look_at;
     }
     return next;

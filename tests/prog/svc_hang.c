@@ -1,8 +1,10 @@
 /*
  * A service with a watchdog: `svc_hang loop` answers it a few times, then spins; `deadlock` waits for itself; `busy`
- * answers, but works a long time between two messages.
+ * answers, but works a long time between two messages; `unready` never says that it is ready; `slow` takes long for that,
+ * and says meanwhile that it lives.
  */
 #include <rugo/heartbeat.h>
+#include <rugo/proto_svcman.h>
 
 #include "services/say.h"
 #include "tests/prog/test.h"
@@ -34,6 +36,16 @@ int main(int argc, char **argv)
     struct ipc_msg *msg = ipc_buffer();
 
     say("HANG: %s begins", mode);
+    if (strcmp(mode, "unready") == 0)
+        NEED(sys_thread_sleep(INT64_MAX));
+    for (int i = 0; i < 60 && strcmp(mode, "slow") == 0; i++) {
+        heartbeat_tell();
+        NEED(sys_thread_sleep(50 * MS));
+    }
+    if (strcmp(mode, "slow") == 0) {
+        NEED(svcman_ready(start_handle(START_NAMES)));
+        say("HANG: slow is ready");
+    }
     for (int answered = 0; sys_ipc_recv(ep, 0, TIMEOUT_NEVER) == 0;) {
         if (strcmp(mode, "busy") == 0)
             work(600 * MS);

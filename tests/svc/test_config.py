@@ -47,6 +47,7 @@ WRONG = {
     "priority": ("program = true\npriority = 13\n", r"etc/services/wrong\.conf:2: expected: 0 to 12"),
     "watchdog": ("program = true\nwatchdog = 2\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
     "watchdog too short": ("program = true\nwatchdog = 50ms\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
+    "startup": ("program = true\nstartup = soon\n", r"etc/services/wrong\.conf:2: expected: Ns or Nms"),
     "empty": ("# nothing\n", r"etc/services/wrong\.conf:\d: no program is named"),
     "noise": ("\x01\x02=\x03\n", r"etc/services/wrong\.conf:1: unknown key"),
 }
@@ -107,6 +108,59 @@ def test_watchdog_lets_the_busy_live(start, build_with):
     machine = start(build=build_with({"etc/services/busy.conf": text}))
     machine.expect(r"HANG: busy answered 10 times", timeout=60)
     assert "it hangs" not in machine.log
+
+
+def test_a_service_that_never_gets_ready(start, build_with):
+    """It is killed when its time is over, and given up after a few times, however long each of them took."""
+    text = "program = test/svc_hang\nargs = unready\nhandles = log\nready = yes\nstartup = 1s\nlimit = 2 in 1\n"
+    after = "program = echo\nargs = it goes on\nhandles = log\nafter = sick\nrestart = never\n"
+    machine = start(build=build_with({"etc/services/sick.conf": text, "etc/services/next.conf": after}))
+    for restart in (1, 2):
+        machine.expect(r"SVC: sick has not become ready for 1000 ms: it hangs and is killed$")
+        machine.expect(rf"SVC: sick ended \(signal 9\), restart {restart}")
+    assert "it goes on" not in machine.log
+    machine.expect(r"SVC: sick ended \(signal 9\); it was not ready 3 times in a row and is given up")
+    machine.expect(r"^it goes on$")
+
+
+def test_a_service_that_starts_slowly(start, build_with):
+    """Three times as long as it has; but it says all the time that it lives."""
+    text = "program = test/svc_hang\nargs = slow\nhandles = log\nready = yes\nstartup = 1s\nwatchdog = 2s\n"
+    machine = start(build=build_with({"etc/services/slow.conf": text}))
+    machine.expect(r"HANG: slow is ready")
+    machine.expect(r"rugo:/\$ ")
+    assert "it hangs" not in machine.log
+
+
+def fsd_conf(**values):
+    lines = (TEST_BUILD / "initrd/etc/services/fsd.conf").read_text().splitlines()
+    kept = [line for line in lines if line.split("=")[0].strip() not in values]
+    return {"etc/services/fsd.conf": "\n".join(kept + [f"{key} = {value}" for key, value in values.items()]) + "\n"}
+
+
+def test_a_request_of_fsd_that_hangs(shell, build_with, make_disk):
+    """Others go on meanwhile; then fsd is started again, and who hung gets an error."""
+    sh = shell(build=build_with(fsd_conf(args="hang=stuck", watchdog="2s")), disk=make_disk())
+    sh.ok("echo before > /file; sync")
+    output = sh.output_of("cat stuck | cat /file /file; sync")
+    assert "before\nbefore\n" in output and "cat: stuck: " in output
+    assert output.index("before") < output.index("FSD: a request waits for what will never come")
+    assert "SVC: fsd has not answered for 2000 ms: it hangs and is killed" in output
+    assert "SVC: fsd ended (signal 9), restart 1" in output
+    assert sh.ok("cat /file") == "before\n"
+
+
+def test_fsd_with_a_disk_that_is_slow(shell, build_with, make_disk, tmp_path):
+    """One transfer a second: much takes longer than the watchdog's time, and nothing hangs."""
+    (tmp_path / "files").mkdir()
+    for i in range(8):
+        (tmp_path / "files" / f"f{i}").write_bytes(bytes(3000))
+    image = make_disk(tmp_path / "files")
+    sh = shell(build=build_with(fsd_conf(watchdog="1s", startup="2s")), timeout=240,
+               extra=["-drive", f"if=virtio,format=raw,file={image},throttling.iops-total=1"])
+    sh.ok("cat /f0 | cat /f1 | cat /f2 | cat /f3 | wc", timeout=120)
+    sh.ok("echo x > /new; sync; cat /f4", timeout=120)
+    assert "hangs" not in sh.log and "never come" not in sh.log
 
 
 def test_too_many_services(start, build_with):
