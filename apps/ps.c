@@ -1,5 +1,6 @@
 /*
- * ps [-t] [-aef] [PID...]: the processes of the system. MEM is private memory touched, in KiB; CPU is time used.
+ * ps [-t] [-aef] [PID...]: the processes of the system. MEM is private memory touched, in KiB; JOB is the number of
+ * its job (`limits`), and what is charged to that, in KiB; CPU is time used.
  * -t shows their threads: what each waits for, and for how long. -a, -e, -f are taken and change nothing: all is shown.
  */
 #include <ctype.h>
@@ -18,10 +19,13 @@ static const char *state_name(uint32_t state)
     return state < sizeof names / sizeof names[0] ? names[state] : "?";
 }
 
-static void print_process(const struct process_info *p)
+static void print_process(const struct look *l, const struct process_info *p)
 {
-    printf("%5lu %5lu %-5s %7u %7u %8lu %5lu.%03lu %.*s\n", p->pid, p->ppid, state_name(p->state),
-           p->threads, p->handles, p->pages * (PAGE_SIZE / 1024), p->cpu_ns / 1000000000,
+    const struct look_job *job = look_job(l, p->job);
+
+    printf("%5lu %5lu %-5s %7u %7u %8lu %5lu %8lu %5lu.%03lu %.*s\n", p->pid, p->ppid,
+           state_name(p->state), p->threads, p->handles, p->pages * (PAGE_SIZE / 1024), p->job,
+           job != NULL ? job->info.used[JOB_MEMORY] / 1024 : 0, p->cpu_ns / 1000000000,
            p->cpu_ns / 1000000 % 1000, NAME_LEN, (const char *)p->name);
 }
 
@@ -38,7 +42,7 @@ static void print_thread(const struct look *l, const struct thread_info *t)
 
 static void print(const struct look *l, const struct look_process *p)
 {
-    print_process(&p->info);
+    print_process(l, &p->info);
     for (size_t i = 0; i < p->nthreads; i++)
         print_thread(l, &p->threads[i]);
 }
@@ -65,7 +69,7 @@ static int print_some(const struct look *l, char **words)
 
 int main(int argc, char **argv)
 {
-    unsigned what = 0;
+    unsigned what = LOOK_JOBS;
     handle_t job;
     struct look l;
     int option, st;
@@ -81,7 +85,7 @@ int main(int argc, char **argv)
         errno = -st;
         err(1, "the job's list");
     }
-    puts("  PID  PPID STATE THREADS HANDLES  MEM/KIB     CPU/S NAME");
+    puts("  PID  PPID STATE THREADS HANDLES  MEM/KIB   JOB  JOB/KIB     CPU/S NAME");
     if (argv[optind] != NULL)
         return print_some(&l, argv + optind);
     for (size_t i = 0; i < l.n; i++)

@@ -1,6 +1,7 @@
 /*
  * top [-d SECONDS] [-n TIMES]: the processes that use the processors, most first, again and again. q ends it. CPU/% is
- * of one processor, since the last look (the first: since the process was made). -n and a standard output that is no
+ * of one processor, since the last look (the first: since the process was made). MEM is the private memory of the
+ * process, JOB all that is charged to its job. -n and a standard output that is no
  * terminal print one picture below the other.
  */
 #include <err.h>
@@ -19,6 +20,7 @@ enum { ROWS = 20, FRACTION = 1000 };
 
 struct row {
     const struct look_process *p;
+    const struct look_job *job; /* NULL: it has gone meanwhile */
     uint64_t share; /* of one processor, in thousandths */
 };
 
@@ -64,16 +66,17 @@ static void print_head(handle_t machine, const struct look *l)
         m.uptime_ns / 1000000000, m.cpus, all > 0 ? m.idle_ns * 100 / all : 0, l->n, m.threads,
         (m.total_pages - m.free_pages) * (PAGE_SIZE / 1024), m.total_pages * (PAGE_SIZE / 1024),
         end_of_line());
-    printf("  PID THREADS  CPU/%%     CPU/S  MEM/KIB NAME%s", end_of_line());
+    printf("  PID THREADS  CPU/%%     CPU/S  MEM/KIB  JOB/KIB NAME%s", end_of_line());
 }
 
 static void print_row(const struct row *r)
 {
     const struct process_info *p = &r->p->info;
+    uint64_t job = r->job != NULL ? r->job->info.used[JOB_MEMORY] : 0;
 
-    printf("%5lu %7u %4lu.%lu %5lu.%03lu %8lu %.*s%s", p->pid, p->threads,
+    printf("%5lu %7u %4lu.%lu %5lu.%03lu %8lu %8lu %.*s%s", p->pid, p->threads,
            r->share * 100 / FRACTION, r->share % (FRACTION / 100), p->cpu_ns / 1000000000,
-           p->cpu_ns / 1000000 % 1000, p->pages * (PAGE_SIZE / 1024), NAME_LEN,
+           p->cpu_ns / 1000000 % 1000, p->pages * (PAGE_SIZE / 1024), job / 1024, NAME_LEN,
            (const char *)p->name, end_of_line());
 }
 
@@ -84,7 +87,8 @@ static void print(handle_t machine, const struct look *before, const struct look
     if (rows == NULL)
         errx(1, "out of memory");
     for (size_t i = 0; i < now->n; i++)
-        rows[i] = (struct row){ &now->processes[i], share_of(before, now, &now->processes[i]) };
+        rows[i] = (struct row){ &now->processes[i], look_job(now, now->processes[i].info.job),
+                                share_of(before, now, &now->processes[i]) };
     qsort(rows, now->n, sizeof *rows, by_share);
     if (on_terminal)
         printf("\033[H");
@@ -145,7 +149,7 @@ int main(int argc, char **argv)
     for (unsigned long done = 0; times == 0 || done < times; done++) {
         if (done > 0)
             (void)sleep((unsigned)seconds);
-        st = look_take(job, 0, &now);
+        st = look_take(job, LOOK_JOBS, &now);
         if (st != 0) {
             errno = -st;
             err(1, "the job's list");

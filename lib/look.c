@@ -81,6 +81,43 @@ static int take_process(handle_t job, uint64_t pid, unsigned what, struct look_p
     return st != 0 ? st : 1;
 }
 
+/* Look at one more job, unless it has gone. 0 or negative errno. */
+static int take_job(handle_t top, const struct job_record *r, struct look *l)
+{
+    handle_t h = sys_job_open(top, r->number, RIGHT_INSPECT);
+    int st;
+
+    if (h < 0)
+        return h == -ENOENT ? 0 : h;
+    l->jobs[l->njobs].record = *r;
+    st = sys_job_info(h, &l->jobs[l->njobs].info);
+    l->njobs += st == 0;
+    (void)sys_handle_close(h);
+    return st;
+}
+
+static int take_jobs(handle_t top, struct look *l)
+{
+    struct job_record records[PIECE];
+    uint64_t after = 0;
+    int64_t n;
+    int st = 0;
+
+    while ((n = sys_job_jobs(top, after, records, PIECE)) > 0) {
+        struct look_job *list = more_room(l->jobs, l->njobs, sizeof *list);
+
+        if (list == NULL)
+            return -ENOMEM;
+        l->jobs = list;
+        for (int64_t i = 0; st == 0 && i < n; i++)
+            st = take_job(top, &records[i], l);
+        if (st != 0)
+            return st;
+        after = records[n - 1].number;
+    }
+    return (int)n;
+}
+
 int look_take(handle_t job, unsigned what, struct look *l)
 {
     uint64_t *pids;
@@ -98,6 +135,8 @@ int look_take(handle_t job, unsigned what, struct look *l)
         l->n += st == 1;
     }
     free(pids);
+    if (st >= 0 && (what & LOOK_JOBS) != 0)
+        st = take_jobs(job, l);
     if (st < 0)
         look_free(l);
     return st < 0 ? st : 0;
@@ -108,6 +147,7 @@ void look_free(struct look *l)
     for (size_t i = 0; i < l->n; i++)
         free_process(&l->processes[i]);
     free(l->processes);
+    free(l->jobs);
     *l = (struct look){ 0 };
 }
 
@@ -116,6 +156,14 @@ const struct look_process *look_process(const struct look *l, uint64_t pid)
     for (size_t i = 0; i < l->n; i++)
         if (l->processes[i].info.pid == pid)
             return &l->processes[i];
+    return NULL;
+}
+
+const struct look_job *look_job(const struct look *l, uint64_t number)
+{
+    for (size_t i = 0; i < l->njobs; i++)
+        if (l->jobs[i].record.number == number)
+            return &l->jobs[i];
     return NULL;
 }
 

@@ -75,6 +75,15 @@ static inline void object_get(struct object *o)
 {
     object_check_count(o, __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED));
 }
+/* The same for who has found it in a list that keeps no reference; false: its last one has gone. */
+MUST_CHECK static inline bool object_get_living(struct object *o)
+{
+    uint32_t refs = __atomic_load_n(&o->refs, __ATOMIC_RELAXED);
+    while (refs && !__atomic_compare_exchange_n(&o->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
+                                                __ATOMIC_RELAXED))
+        ;
+    return refs != 0;
+}
 /* Nothing refers to it any more: free it. */
 void object_end(struct object *o);
 /* Drop a reference; may destroy. NULL is allowed. No spinlock is held. */

@@ -210,6 +210,50 @@ struct process *job_find(struct job *j, uint64_t pid)
     return p;
 }
 
+/* Put what there is to tell of j among the n lowest; how many there are now. */
+static size_t insert_record(const struct job *j, struct job_record *out, size_t count, size_t n)
+{
+    size_t at = count;
+    while (at > 0 && out[at - 1].number > j->obj.number)
+        at--;
+    if (at == n)
+        return n;
+    count += count < n;
+    memmove(&out[at + 1], &out[at], (count - at - 1) * sizeof *out);
+    out[at] = (struct job_record){
+        .number = j->obj.number,
+        .parent = j->parent ? j->parent->obj.number : 0,
+        .processes = j->population,
+        .depth = j->depth,
+        .killed = j->killed,
+    };
+    return count;
+}
+
+size_t job_jobs(struct job *j, uint64_t after, struct job_record *out, size_t n)
+{
+    size_t count = 0;
+    spin_lock(&lock);
+    for (struct job *at = j; at; at = next_in(j, at))
+        if (at->obj.number > after)
+            count = insert_record(at, out, count, n);
+    spin_unlock(&lock);
+    for (size_t i = 0; i < count; i++)
+        if (out[i].number == j->obj.number)
+            out[i].parent = 0;
+    return count;
+}
+
+struct job *job_find_job(struct job *j, uint64_t number)
+{
+    spin_lock(&lock);
+    struct job *at = j;
+    while (at && (at->obj.number != number || !object_get_living(&at->obj)))
+        at = next_in(j, at);
+    spin_unlock(&lock);
+    return at;
+}
+
 /* ---- accounts ---- */
 
 /* Whether the calling process is in j or in a job in it. */

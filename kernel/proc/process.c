@@ -284,7 +284,9 @@ void process_init(void)
 
 void process_describe(struct process *p, struct process_info *info)
 {
-    *info = (struct process_info){ .pid = p->pid, .ppid = p->ppid, .start_ns = p->start_ns };
+    *info = (struct process_info){
+        .pid = p->pid, .ppid = p->ppid, .start_ns = p->start_ns, .job = p->job->obj.number
+    };
     str_copy((char *)info->name, p->name, sizeof info->name);
     spin_lock(&p->lock);
     info->state = p->state;

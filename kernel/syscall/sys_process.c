@@ -198,3 +198,31 @@ int64_t sys_job_info(handle_t job, struct user_out out)
     object_put(&j->obj);
     return copy_to_user(out, &info, sizeof info);
 }
+
+int64_t sys_job_jobs(handle_t job, uint64_t after, struct user_out jobs, size_t n)
+{
+    struct job *j;
+    status_t st = get_job(job, RIGHT_INSPECT, &j);
+    if (st != OK)
+        return st;
+    struct job_record *list = kmalloc(PAGE_SIZE);
+    size_t count = list ? job_jobs(j, after, list, min_u64(n, PAGE_SIZE / sizeof *list)) : 0;
+    object_put(&j->obj);
+    st = list ? copy_to_user(jobs, list, count * sizeof *list) : -ENOMEM;
+    kfree(list);
+    return st != OK ? st : (int64_t)count;
+}
+
+int64_t sys_job_open(handle_t job, uint64_t number, uint32_t rights)
+{
+    struct grant g;
+    status_t st = handle_get_grant(job, OBJ_JOB, RIGHT_INSPECT, &g);
+    if (st != OK)
+        return st;
+    struct job *found = NULL;
+    st = rights_check(rights, g.rights & PROCESS_RIGHTS);
+    if (st == OK && !(found = job_find_job(CONTAINER(g.obj, struct job, obj), number)))
+        st = -ENOENT;
+    grant_drop(&g);
+    return found ? handle_give(&found->obj, rights) : st;
+}

@@ -1,6 +1,6 @@
 /*
- * Looking at what runs: a snapshot of the processes of a job with their threads and handles. Each process is looked
- * at for itself, while all of them go on: the whole need not have been true at any one moment.
+ * Looking at what runs: a snapshot of the processes of a job with their threads and handles, and of the jobs in it. Each is
+ * looked at for itself, while all of them go on: the whole need not have been true at any one moment.
  */
 #ifndef RUGO_LOOK_H
 #define RUGO_LOOK_H
@@ -16,14 +16,22 @@ struct look_process {
     size_t nhandles;
 };
 
+struct look_job {
+    struct job_record record;
+    struct job_info info;
+};
+
 struct look {
     struct look_process *processes; /* by pid */
     size_t n;
+    struct look_job *jobs; /* by number, the one looked at first; NULL unless LOOK_JOBS */
+    size_t njobs;
     uint64_t now_ns; /* CLOCK_MONOTONIC when it was begun */
 };
 
 #define LOOK_THREADS 1u
 #define LOOK_HANDLES 2u
+#define LOOK_JOBS    4u
 
 /* Takes a snapshot of a job (RIGHT_INSPECT). Processes that end meanwhile are left out. 0 or negative errno. */
 int look_take(handle_t job, unsigned what, struct look *l);
@@ -31,6 +39,8 @@ void look_free(struct look *l);
 
 /* The process with that number, or NULL. */
 const struct look_process *look_process(const struct look *l, uint64_t pid);
+/* The job with that number (LOOK_JOBS), or NULL. */
+const struct look_job *look_job(const struct look *l, uint64_t number);
 /* Who receives on the endpoint with that number (LOOK_HANDLES): rather who serves than who only owns it. Or NULL. */
 const struct look_process *look_server(const struct look *l, uint64_t endpoint);
 

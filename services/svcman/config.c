@@ -2,6 +2,7 @@
  * etc/services/NAME.conf: lines `key = value`; `#` begins a comment. docs/services.md lists the keys.
  */
 #include <errno.h>
+#include <rugo/job_limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,38 +245,6 @@ static const char *set_priority(struct service *s, char *value)
     return NULL;
 }
 
-static const struct word_bit kind_words[] = {
-    { "memory", JOB_MEMORY },
-    { "processes", JOB_PROCESSES },
-    { "threads", JOB_THREADS },
-    { "handles", JOB_HANDLES },
-    { "sessions", JOB_SESSIONS },
-    { "messages", JOB_MESSAGES },
-    { NULL, 0 },
-};
-
-/* A number, with K, M or G, or as a percentage of the machine's memory. False: it is none. */
-static bool read_amount(const char *text, uint32_t kind, uint64_t *amount)
-{
-    static const char units[] = "KMG";
-    char *end;
-    uint64_t n = strtoull(text, &end, 10);
-    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
-
-    if (end == text || n > UINT32_MAX)
-        return false;
-    *amount = n;
-    if (*end == '\0')
-        return true;
-    if (end[1] != '\0' || kind != JOB_MEMORY)
-        return false;
-    if (*end == '%')
-        *amount = svcman.memory / 100 * n;
-    else if (unit != NULL)
-        *amount = n << (10 * (unit - units + 1));
-    return *end == '%' ? n <= 100 : unit != NULL;
-}
-
 /* "memory 64M, threads 100" */
 static const char *read_limits(char *value, uint64_t *limits)
 {
@@ -283,12 +252,12 @@ static const char *read_limits(char *value, uint64_t *limits)
 
     for (item = strtok_r(value, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
         char *word = strtok_r(item, " \t", &inner), *amount = strtok_r(NULL, " \t", &inner);
-        const struct word_bit *kind = word != NULL ? lookup(kind_words, word) : NULL;
+        uint32_t kind = word != NULL ? job_kind_find(word) : JOB_KINDS;
 
-        if (kind == NULL)
+        if (kind == JOB_KINDS)
             return "unknown limit";
         if (amount == NULL || strtok_r(NULL, " \t", &inner) != NULL ||
-            !read_amount(amount, kind->bit, &limits[kind->bit]))
+            !job_amount_read(amount, kind, svcman.memory, &limits[kind]))
             return "expected: KIND AMOUNT, KIND AMOUNT…";
     }
     return NULL;

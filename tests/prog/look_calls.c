@@ -286,6 +286,73 @@ static void test_machine(void)
     }
 }
 
+/* ---- jobs ---- */
+
+static struct job_record jobs[8];
+
+/* The jobs below ours, found by number, with their accounts; and who may not look. */
+static void test_jobs(void)
+{
+    handle_t outer = NEED_HANDLE(sys_job_create(job)), inner = NEED_HANDLE(sys_job_create(outer));
+    handle_t blind = NEED_HANDLE(sys_handle_dup(outer, RIGHT_MANAGE | RIGHT_DUP, 0, 0)), shut, h;
+    handle_t proc = NEED_HANDLE(sys_process_create(inner, "p", 1));
+    struct process_info p;
+    struct job_info info;
+
+    EXPECT(2, sys_job_jobs(outer, 0, jobs, 8));
+    EXPECT(1, sys_job_jobs(outer, 0, jobs, 1));
+    uint64_t number = jobs[0].number;
+    EXPECT(1, sys_job_jobs(outer, number, jobs + 1, 1));
+    EXPECT(0, jobs[0].parent);
+    EXPECT(number, jobs[1].parent);
+    EXPECT(jobs[0].depth + 1, jobs[1].depth);
+    EXPECT_TRUE(number < jobs[1].number);
+    EXPECT(1, jobs[0].processes);
+    EXPECT(0, jobs[1].killed);
+    EXPECT(0, sys_job_jobs(outer, jobs[1].number, jobs + 2, 1));
+    EXPECT(0, sys_job_jobs(outer, 0, NULL, 0));
+    EXPECT(0, sys_process_info(proc, &p));
+    EXPECT(jobs[1].number, p.job);
+
+    h = NEED_HANDLE(sys_job_open(outer, p.job, RIGHT_INSPECT));
+    EXPECT(0, sys_job_info(h, &info));
+    EXPECT(1, info.used[JOB_PROCESSES]);
+    EXPECT(-EACCES, sys_job_limit(h, JOB_THREADS, 1));
+    EXPECT(-EACCES, sys_job_open(h, p.job, RIGHT_MANAGE)); /* rights only shrink */
+    EXPECT(-ENOENT, sys_job_open(h, number, RIGHT_INSPECT)); /* what is around it */
+    EXPECT(0, sys_handle_close(h));
+    h = NEED_HANDLE(sys_job_open(job, p.job, RIGHT_MANAGE));
+    EXPECT(0, sys_job_limit(h, JOB_THREADS, 7));
+    EXPECT(-EACCES, sys_job_info(h, &info));
+    EXPECT(0, sys_job_info(inner, &info));
+    EXPECT(7, info.limit[JOB_THREADS]);
+    EXPECT(0, sys_job_kill(h));
+    EXPECT(2, sys_job_jobs(outer, 0, jobs, 8));
+    EXPECT(1, jobs[1].killed);
+    EXPECT(0, jobs[0].killed);
+
+    EXPECT(-EBADF, sys_job_jobs(HANDLE_NONE, 0, jobs, 1));
+    EXPECT(-ENODEV, sys_job_jobs(machine, 0, jobs, 1));
+    EXPECT(-EACCES, sys_job_jobs(blind, 0, jobs, 1));
+    EXPECT(-EFAULT, sys_job_jobs(outer, 0, BAD_POINTER, 1));
+    EXPECT(-EBADF, sys_job_open(HANDLE_NONE, p.job, 0));
+    EXPECT(-ENODEV, sys_job_open(machine, p.job, 0));
+    EXPECT(-EACCES, sys_job_open(blind, p.job, 0));
+    EXPECT(-EINVAL, sys_job_open(outer, p.job, RIGHT_ALL + 1));
+    EXPECT(-EACCES, sys_job_open(outer, p.job, RIGHT_SEND));
+    EXPECT(-ENOENT, sys_job_open(outer, UINT64_MAX, 0));
+    EXPECT(-ENOENT, sys_job_open(outer, 0, 0));
+    shut = NEED_HANDLE(sys_job_open(outer, number, 0)); /* itself, and no use */
+    EXPECT(-EACCES, sys_job_jobs(shut, 0, jobs, 1));
+
+    const handle_t all[] = { proc, h, inner, blind, shut };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        EXPECT(0, sys_handle_close(all[i]));
+    EXPECT(1, sys_job_jobs(outer, 0, jobs, 8)); /* nobody has the other one any more */
+    EXPECT(-ENOENT, sys_job_open(outer, p.job, 0));
+    EXPECT(0, sys_handle_close(outer));
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -299,6 +366,7 @@ int main(int argc, char **argv)
     test_rights();
     test_dead();
     test_machine();
+    test_jobs();
     test_mark("LOOK: ok");
     return 0;
 }

@@ -467,6 +467,14 @@ static inline void special_open(struct worker *w, uint64_t *a)
         a[1] = pid;
 }
 
+static inline void special_open_job(struct worker *w, uint64_t *a)
+{
+    struct job_record record;
+
+    if (below(w, 2) && sys_job_jobs((handle_t)a[0], 0, &record, 1) > 0)
+        a[1] = record.number;
+}
+
 /* Where others wait as well, and what is there. */
 static inline void special_futex(struct worker *w, uint64_t *a)
 {
@@ -525,7 +533,8 @@ static const struct {
     { "ipc_reply", special_token },       { "ipc_reply_recv", special_token },
     { "msg_read", special_token },        { "msg_write", special_token },
     { "debug_write", special_print },     { "serial_write", special_print },
-    { "process_open", special_open },     { "blk_submit", special_disk },
+    { "process_open", special_open },     { "job_open", special_open_job },
+    { "blk_submit", special_disk },
 };
 
 /* ---- messages ---- */

@@ -220,11 +220,13 @@ static void dry(struct worker *w)
 {
     static struct thread thirsty;
     uint64_t home = as_argument(start_handle(START_ROOT_JOB)), pid = 0;
+    struct job_record job;
     const size_t most = (size_t)1 << 40;
     uintptr_t at = (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, most, VM_READ | VM_WRITE, 0));
 
     (void)ipc_buffer();
     NEED(sys_job_list((handle_t)home, &pid, 1));
+    EXPECT(1, sys_job_jobs((handle_t)home, 0, &job, 1));
     EXPECT(0, thread_start(&thirsty, thirsty_thread, NULL, 0));
     while (COUNTED(process_write, as_argument(HANDLE_SELF), at, (uintptr_t)w->text, 1) == 1)
         at += PAGE_SIZE;
@@ -233,6 +235,7 @@ static void dry(struct worker *w)
     while (COUNTED(handle_dup, home, 0, 0, 0) >= 0)
         ;
     (void)COUNTED(process_open, home, pid, 0);
+    (void)COUNTED(job_open, home, job.number, 0);
 }
 
 /* ---- frames that upcall_return refuses or follows ---- */

@@ -59,6 +59,64 @@ def test_handles(shell):
     assert sh.run("handles one")[1] == 1
 
 
+def test_limits(shell):
+    sh = shell()
+    tree = sh.ok("limits").splitlines()
+    assert tree[0].split() == ["JOB", "MEMORY/KIB", "PROCESSES", "THREADS", "HANDLES", "SESSIONS", "MESSAGES", "IN", "IT"]
+    assert re.match(r"j\d+ +\d+/- .* 1:svcman$", tree[1]), tree
+    console = next(line for line in tree if ":console" in line)
+    assert re.match(r"  j\d+ +\d+/16384 +1/1 +\d/8 ", console), console
+    # Each command has a job of its own in the shell's: what `programs` of the shell's service says.
+    own = next(line for line in tree if ":limits" in line)
+    assert re.match(r"    j\d+ +\d+/\d+ +1/128 +1/2048 +\d+/32768 ", own), own
+
+    pid = pid_of(sh, "console")
+    one = sh.ok(f"limits {pid}")
+    number = console.split()[0]
+    assert one == sh.ok(f"limits {number}") and one.startswith(f"{number}: 1 processes, 1 jobs around it\n")
+    assert [row[0] for row in rows(one)] == ["KIND", "memory/KiB", "processes", "threads", "handles", "sessions", "messages"]
+    used, peak, limit, inner = next(row for row in rows(one) if row[0] == "memory/KiB")[1:]
+    assert 0 < int(used) <= int(peak) <= int(limit) == 16384 and inner == "-"
+
+    sh.ok(f"limits {number} memory=12M threads=5")
+    sh.ok(f"limits -i {pid} handles=none memory=1%")
+    table = {row[0]: row[1:] for row in rows(sh.ok(f"limits {pid}"))}
+    assert table["memory/KiB"][2] == "12288" and table["threads"][2] == "5" and table["handles"][3] == "-"
+    assert 0 < int(table["memory/KiB"][3]) < 16384
+    # Each row of ps and top names the job, or says what it uses.
+    row = next(row for row in rows(sh.ok("ps")) if row[-1] == "console")
+    assert row[6] == number[1:] and 0 < int(row[7]) <= 12288
+    assert sh.ok("top -n 1").splitlines()[1].split() == ["PID", "THREADS", "CPU/%", "CPU/S", "MEM/KIB", "JOB/KIB", "NAME"]
+
+
+def test_limits_hold(shell):
+    """The shell's commands live in its job: what is lowered there holds for them, and stays so."""
+    sh = shell()
+    pid = pid_of(sh, "sh")
+    for wrong, what in (("limits x", "neither a process number nor a job"), ("limits j", "neither a process number"),
+                        ("limits 1 memory", "not KIND=AMOUNT"), ("limits 1 air=5", "not KIND=AMOUNT"),
+                        ("limits 1 threads=5%", "not KIND=AMOUNT"), ("limits 1 memory=1T", "not KIND=AMOUNT"),
+                        ("limits 1 memory=-5", "not KIND=AMOUNT"), ("limits 1 memory=", "not KIND=AMOUNT"),
+                        ("limits -i", "usage:"), ("limits -i 1", "usage:"), ("limits -x", "usage:")):
+        output, status = sh.run(wrong)
+        assert status == 2 and what in output, output
+    for gone, what in (("limits 99999", "no such process"), ("limits j99999999", "no such job"),
+                       ("limits j99999999 threads=5", "no such job")):
+        output, status = sh.run(gone)
+        assert status == 1 and what in output, output
+    # A command lives inside the shell's job as well: what it lowers there it can't raise again.
+    sh.ok(f"limits {pid} sessions=100000")
+    output, status = sh.run(f"limits {pid} sessions=100001")
+    assert status == 1 and "nobody can raise a limit of a job he lives in" in output
+    # What the next commands may.
+    assert "boot" in sh.ok("sh -c 'ls /; ls /'")
+    sh.ok(f"limits -i {pid} processes=1")
+    output, status = sh.run("sh -c 'ls /; ls /'")
+    assert status != 0 and output.count("Resource temporarily unavailable") == 2
+    output, status = sh.run(f"limits -i {pid} processes=2")
+    assert status == 1 and "nobody can raise" in output
+
+
 def test_top(shell):
     sh = shell()
     once = sh.ok("top -n 1")
