@@ -208,7 +208,8 @@ static void set_limits(const char *word, char **words, int n, uint32_t flag)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] = "usage: limits [PID|jNUMBER] | limits [-i] PID|jNUMBER KIND=AMOUNT...";
+    static const char usage[] =
+        "usage: limits [PID|jNUMBER] | limits [-i] PID|jNUMBER KIND=AMOUNT...";
     uint32_t flag = 0;
     int option;
 
