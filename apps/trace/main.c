@@ -1,9 +1,11 @@
 /*
- * trace PID, trace COMMAND ARGUMENTS...: the system calls of a process as they happen, on standard error: time since
+ * trace [-e NAMES] [-Z | --failed[=ERRORS]] PID | COMMAND ARGUMENTS...: the system calls of a process as they happen, on standard error: time since
  * the beginning, thread, call, result, how long it took. A call that has not returned for a while is shown with `...`
  * and once more when it has. Ends when the process does (with the status of a command), or by Ctrl-C; a process that
- * was traced by its number goes on.
+ * was traced by its number goes on. -e: only these calls and operations of protocols (`-e ipc_call,futex_wait`, `-e
+ * file.open`, `-e '!vm_map'`); -Z or --failed: only what fails, perhaps with certain errors (`--failed=ENOENT`).
  */
+#include "apps/trace/filter.h"
 #include "apps/trace/show.h"
 
 #include <ctype.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum {
     RECORDS = 1024,
@@ -88,6 +91,11 @@ static void on_exit(const struct trace_record *r)
     struct call *c = call_of(r->thread);
     char call[TEXT_MAX], result[TEXT_MAX / 2], rest[TEXT_MAX];
 
+    if (!filter_wants(c != NULL ? &c->enter : r) || !filter_wants_end(r)) {
+        if (c != NULL)
+            c->used = false;
+        return;
+    }
     show_result(r, result, sizeof result);
     if (c == NULL || c->shown) {
         show_end_only(r, result);
@@ -107,7 +115,8 @@ static void show_unfinished(const char *end)
     char call[TEXT_MAX];
 
     for (size_t i = 0; i < THREADS_MAX; i++)
-        if (calls[i].used && !calls[i].shown) {
+        if (calls[i].used && !calls[i].shown && !filter_needs_end() &&
+            filter_wants(&calls[i].enter)) {
             show_call(&calls[i].enter, call, sizeof call);
             print(&calls[i].enter, call, end);
             calls[i].shown = true;
@@ -189,14 +198,56 @@ static int status_of(handle_t proc)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static const char usage[] =
+    "usage: trace [-e NAMES] [-Z | --failed[=ERRORS]] PID | COMMAND ARGUMENTS...";
+
+/* --failed, --failed=ERRORS: the one long option. False: this word is not it. */
+static bool read_failed(char *word)
+{
+    const char *unknown;
+
+    if (word == NULL || strncmp(word, "--failed", 8) != 0 || (word[8] != '\0' && word[8] != '='))
+        return false;
+    unknown = filter_errors(word[8] == '=' ? word + 9 : NULL);
+    if (unknown != NULL)
+        errx(2, "%s: no such error", unknown);
+    return true;
+}
+
+static void read_options(int argc, char **argv)
+{
+    const char *unknown = NULL;
+    int option = 0;
+
+    while (option != -1) {
+        if (read_failed(argv[optind])) {
+            optind++;
+            continue;
+        }
+        option = getopt(argc, argv, "e:Z");
+        if (option == '?')
+            errx(2, "%s", usage);
+        if (option == 'e')
+            unknown = filter_names(optarg);
+        else if (option == 'Z')
+            (void)filter_errors(NULL);
+        if (unknown != NULL)
+            errx(2, "%s: neither a system call nor an operation of a protocol", unknown);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    bool command = argc > 1 && argv[1][strspn(argv[1], "0123456789")] != '\0';
+    bool command;
     handle_t proc;
     int st;
 
-    if (argc < 2 || argv[1][0] == '-' || argv[1][0] == '\0' || (!command && argc > 2))
-        errx(2, "usage: trace PID | COMMAND ARGUMENTS...");
+    read_options(argc, argv);
+    argv += optind - 1;
+    argc -= optind - 1;
+    command = argc > 1 && argv[1][strspn(argv[1], "0123456789")] != '\0';
+    if (argc < 2 || argv[1][0] == '\0' || (!command && argc > 2))
+        errx(2, "%s", usage);
     begin_ns = (uint64_t)sys_time_now(CLOCK_MONOTONIC);
     proc = command ? start_command(argv + 1) : open_process(argv[1]);
     st = proc < 0 ? proc : command ? 0 : begin(proc, NULL);

@@ -198,6 +198,37 @@ def test_trace_command(shell):
     assert sh.run("trace")[1] == sh.run("trace -x")[1] == sh.run("trace 1 2")[1] == 2
 
 
+def calls_of(text):
+    """The names of the calls that a trace shows, and of the operations that they ask for."""
+    return {name for name in re.findall(r"^ +\d+\.\d{6} +\d+  (?:\.\.\. )?(\w+)\(?", text, re.M)}
+
+
+def test_trace_filters(shell):
+    sh = shell()
+    everything = calls_of(sh.ok("trace cat /boot/etc/scenarios"))
+    assert {"ipc_call", "vm_map", "process_exit"} < everything
+    assert calls_of(sh.ok("trace -e vm_map,process_exit cat /boot/etc/scenarios")) == {"vm_map", "process_exit"}
+    assert calls_of(sh.ok("trace -e vm_map -e process_exit cat /boot/etc/scenarios")) == {"vm_map", "process_exit"}
+    assert calls_of(sh.ok("trace -e '!ipc_call' cat /boot/etc/scenarios")) == everything - {"ipc_call"}
+    # Requests by operation, or all of a protocol.
+    text = sh.ok("trace -e file.open cat /boot/etc/services/fsd.conf")
+    assert calls_of(text) == {"ipc_call"} and set(re.findall(r"\[(\w+\.\w+)", text)) == {"file.open"}
+    text = sh.ok("trace -e file cat /boot/etc/services/fsd.conf")
+    assert {"file.open", "file.read", "file.write"} <= set(re.findall(r"\[(\w+\.\w+)", text))
+    # What fails: the call, or the answer to it.
+    for option in ("--failed", "-Z", "--failed=ENOENT", "--failed=EPIPE,ENOENT", "-Z -e file.open", "-e ipc_call --failed"):
+        text, status = sh.run(f"trace {option} cat /no/such /boot/etc/services/fsd.conf")
+        lines = re.findall(r"^ +\d+\.\d{6}.*$", text, re.M)
+        assert status == 1 and len(lines) == 1 and lines[0].count("[answer -ENOENT]") == 1, text
+        assert "program = fsd" in text, "what it prints itself"
+    text, status = sh.run("trace --failed=EPIPE cat /no/such")
+    assert not calls_of(text)
+    for wrong, what in (("-e", "usage"), ("-e no_such 1", "no_such: neither"), ("-e '' 1", ": neither"), ("-e file.nothing 1", "file.nothing"),
+                        ("--failed=ENOTHING 1", "ENOTHING: no such error"), ("--failedx 1", "usage"), ("--failed", "usage")):
+        text, status = sh.run("trace " + wrong)
+        assert status == 2 and what in text, text
+
+
 def test_trace_process(shell):
     sh = shell()
     text, status = sh.run("trace 99999")
