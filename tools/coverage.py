@@ -6,6 +6,7 @@ options_for()) leaves the counters there however it ends, killed or panicked: co
 gives them to gcov, one .gcda file for each source, and makes a table of what gcov says.
 
     coverage.py report BUILD [-o FILE]      from what a test run left in BUILD/coverage/counts
+    coverage.py show BUILD [NAME…]          the lines of these files (or rooms) that have a way not taken
 
 A branch counts once for each way it can go. Not counted are branches that only lead to ASSERT or panic(), which nothing
 may take.
@@ -26,6 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAGIC = b"rugo coverage 1\0"
 MAGIC_ALIGN = 16
+# No counter of a kernel gets so far while a test lasts.
+COUNTER_MAX = 1 << 40
 
 # Rooms and files that the goal of 95 % is set for; the rest of the kernel has 85 %.
 FIRST = ("kernel/syscall/", "kernel/proc/handle.c", "kernel/ipc/", "kernel/mm/usercopy.c")
@@ -103,16 +106,26 @@ def mark_offset(debug_elf):
     return symbols["coverage_mark"] - symbols["kernel_start"]
 
 
-def find_image(memory, fd, offset):
+def images(memory, fd, offset):
+    """What looks like the kernel's image: that, and what an earlier start or the loader's file left."""
     for start, end in data_ranges(fd, len(memory)):
         at = memory.find(MAGIC, start, end)
         while at >= 0:
             if at % MAGIC_ALIGN == 0:
                 image = Image(memory, at)
                 if image.locate(offset):
-                    return image
+                    yield image
             at = memory.find(MAGIC, at + 1, end)
-    return None
+
+
+def counted(image):
+    """What objects() says, or None: these are no counters. A file, or an image partly overwritten, has other things there."""
+    try:
+        objects = list(image.objects())
+    except (struct.error, UnicodeDecodeError):
+        return None
+    values = (v for *_, functions in objects for *_, counters in functions for v in counters)
+    return objects if all(v < COUNTER_MAX for v in values) else None
 
 
 def collect(file, offset, counts):
@@ -122,12 +135,10 @@ def collect(file, offset, counts):
             if os.fstat(f.fileno()).st_size == 0:
                 return False
             with mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as memory:
-                image = find_image(memory, f.fileno(), offset)
-                if not image:
-                    return False
-                for name, version, stamp, checksum, functions in image.objects():
+                found = [o for o in map(counted, images(memory, f.fileno(), offset)) if o]
+                for name, version, stamp, checksum, functions in (one for objects in found for one in objects):
                     add(counts, name, version, stamp, checksum, functions)
-                return True
+                return bool(found)
     finally:
         os.unlink(file)
 
@@ -241,7 +252,8 @@ def table(found):
 NOTE_MARK = "<!-- The table below is made by ./rugo test --coverage. -->"
 
 
-def report(build, out):
+def found_in(build):
+    """branches_of() what the test runs with this build have counted."""
     folder = Path(build) / "coverage"
     counts = merge(folder / "counts")
     if not counts:
@@ -252,7 +264,11 @@ def report(build, out):
     for name, (version, stamp, checksum, functions) in counts.items():
         write_gcda(name, version, stamp, checksum, functions)
         names.append(name)
-    heads, rows = table(branches_of(gcov(sorted(names))))
+    return branches_of(gcov(sorted(names)))
+
+
+def report(build, out):
+    heads, rows = table(found_in(build))
     print("\n".join(heads))
     if out:
         out = Path(out)
@@ -260,13 +276,27 @@ def report(build, out):
         out.write_text(before + NOTE_MARK + "\n\n" + "\n".join(f"- {h}" for h in heads) + "\n\n" + "\n".join(rows) + "\n")
 
 
+def show(build, names):
+    """Each such line with how often each of its ways was taken."""
+    found = found_in(build)
+    for name in sorted(n for n in found if not names or n.startswith(tuple(names))):
+        text = (ROOT / name).read_text().splitlines()
+        for number, ways in sorted(found[name].items()):
+            if not all(ways):
+                print(f"{name}:{number}: {' '.join(map(str, ways)):<24} {text[number - 1].strip()}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["report"])
+    parser.add_argument("command", choices=["report", "show"])
     parser.add_argument("build")
+    parser.add_argument("names", nargs="*")
     parser.add_argument("-o", "--out")
     args = parser.parse_args()
-    report(args.build, args.out)
+    if args.command == "show":
+        show(args.build, args.names)
+    else:
+        report(args.build, args.out)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ void stack_guard_init(uint64_t word)
 
 void __stack_chk_fail(void)
 {
-    uintptr_t offset, rip = (uintptr_t)__builtin_return_address(0);
-    const char *name = symbol_find(rip - 1, &offset);
+    uintptr_t offset, rip = (uintptr_t)__builtin_return_address(0) - 1; /* in the call */
+    const char *name = symbol_find(rip, &offset);
     panic_at(PANIC_STACK, rip, *(uintptr_t *)__builtin_frame_address(0),
              "the stack was smashed in %s", name ? name : "?");
 }

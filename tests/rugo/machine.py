@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rugo.coverage import CountedMemory
-from rugo.places import BUILD, ORDINARY_BUILD, ROOT, TEST_BUILD  # noqa: F401  (tests take them from here)
+from rugo.places import BUILD, COVERAGE, ORDINARY_BUILD, ROOT, TEST_BUILD  # noqa: F401  (tests take them from here)
 
 RUNNER = ROOT / "tools" / "run_qemu.sh"
 
@@ -52,9 +52,10 @@ class Slot:
 
 
 def patience(options, seconds):
-    """The time limit of a machine: its own, or this many seconds; longer for CPUs that take turns on two of the host."""
+    """The time limit of a machine: its own, or this many seconds; longer for CPUs that take turns on two of the host,
+    and for a kernel that counts its branches."""
     given = options.get("timeout", seconds)
-    return given and given * max(1, (options.get("smp") or 1) // 2)
+    return given and given * max(1, (options.get("smp") or 1) // 2) * (2 if COVERAGE else 1)
 
 
 def runner_args(cmdline="", *, timeout=60, boot=None, machine=None, smp=None, mem=None, disk=(), snapshot=False,
