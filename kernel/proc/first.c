@@ -19,12 +19,20 @@
 
 #define CPIO_HEADER 110u
 
+/* The value of a digit, 16: it is none. */
+static unsigned hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    c |= 32;
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
 static bool cpio_field(const char *header, unsigned i, uint64_t *v)
 {
     *v = 0;
     for (unsigned k = 0; k < 8; k++) {
-        char c = header[6 + i * 8 + k];
-        unsigned d = c >= '0' && c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 32) - 'a' + 10);
+        unsigned d = hex_digit(header[6 + i * 8 + k]);
         if (d > 15)
             return false;
         *v = *v << 4 | d;

@@ -1,6 +1,5 @@
 """Under ./rugo test --coverage each machine has its memory in a file, where the kernel's counters are found when it has ended."""
 
-import atexit
 import os
 import pickle
 import sys
@@ -15,9 +14,11 @@ counts = {}
 
 
 def save():
-    if counts:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        (FOLDER / f"{os.getpid()}.counts").write_bytes(pickle.dumps(counts))
+    """Whoever reads the file meanwhile sees the whole of it."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    new = FOLDER / f"{os.getpid()}.new"
+    new.write_bytes(pickle.dumps(counts))
+    new.rename(FOLDER / f"{os.getpid()}.counts")
 
 
 class CountedMemory:
@@ -33,6 +34,5 @@ class CountedMemory:
         """The machine has ended. Once is enough."""
         file, self.file = self.file, None
         if file and file.exists():
-            if not counts:
-                atexit.register(save)
-            coverage.collect(file, coverage.mark_offset(TEST_BUILD / "rugo.debug.elf"), counts)
+            if coverage.collect(file, coverage.mark_offset(TEST_BUILD / "rugo.debug.elf"), counts):
+                save()
