@@ -8,8 +8,7 @@ gives them to gcov, one .gcda file for each source, and makes a table of what gc
     coverage.py report BUILD [-o FILE]      from what a test run left in BUILD/coverage/counts
     coverage.py show BUILD [NAME…]          the lines of these files (or rooms) that have a way not taken
 
-A branch counts once for each way it can go. Not counted are branches that only lead to ASSERT or panic(), which nothing
-may take.
+A branch counts once for each way it can go. Not counted are those that only decide on an ASSERT or a panic().
 """
 
 import argparse
@@ -36,7 +35,8 @@ FIRST_GOAL, REST_GOAL = 95, 85
 # Not of the kernel that people run.
 LEFT_OUT = ("kernel/selftest/", "kernel/klib/coverage.c", "kernel/mm/poison", "kernel/mm/refuse.h", "kernel/proc/fail",
             "kernel/syscall/sys_debug.c", "build/")
-NEVER_TAKEN = re.compile(r"\b(ASSERT|panic|panic_at|bad_program|must)\(")
+NEVER_TAKEN = re.compile(r"\b(ASSERT|panic|panic_at|bad_program|must|REFUSE)\(")
+CONDITION_LINES = 5
 
 
 # ---- from a machine's memory to counts -----------------------------------------------------------------------------
@@ -185,13 +185,27 @@ class Sources:
         self.lines = {}
 
     def never_taken(self, name, number):
-        """Whether a branch of this line only leads to the end of the machine."""
+        """Whether the branches of this line only decide on an assertion or the end of the machine."""
         if name not in self.lines:
             self.lines[name] = (ROOT / name).read_text().splitlines()
-        here = self.lines[name][number - 1:number + 1]
-        if NEVER_TAKEN.search(here[0]):
+        lines = self.lines[name]
+        if NEVER_TAKEN.search(lines[number - 1]):
             return True
-        return bool(len(here) > 1 and re.match(r"\s*if \(", here[0]) and re.match(r"\s*(panic|panic_at|bad_program)\(", here[1]))
+        for first in range(number - 1, max(number - CONDITION_LINES, 0) - 1, -1):
+            if re.match(r"\s*(\} else )?if \(", lines[first]):
+                then = self.after_condition(lines, first)
+                return then >= number and bool(NEVER_TAKEN.match(lines[then].lstrip()))
+        return False
+
+    @staticmethod
+    def after_condition(lines, first):
+        """The index of the line that follows a condition which begins in this line."""
+        depth = 0
+        for i, line in enumerate(lines[first:first + CONDITION_LINES], first + 1):
+            depth += line.count("(") - line.count(")")
+            if depth <= 0:
+                break
+        return min(i, len(lines) - 1)
 
 
 def branches_of(objects):
@@ -267,8 +281,16 @@ def found_in(build):
     return branches_of(gcov(sorted(names)))
 
 
+def machines(build):
+    """How many machines ran while it was counted, in words. Those without counts had no counting kernel, or it did not start."""
+    lines = [line for file in (Path(build) / "coverage" / "counts").glob("*.machines") for line in file.read_text().splitlines()]
+    counted = sum(line.startswith("counted ") for line in lines)
+    return f"{counted} machines were counted, {len(lines) - counted} had no counts"
+
+
 def report(build, out):
     heads, rows = table(found_in(build))
+    heads.append(machines(build))
     print("\n".join(heads))
     if out:
         out = Path(out)

@@ -123,6 +123,69 @@ static void counted_wakes(void)
     EXPECT(0, wake(&crowd.word, INT32_MAX, 0));
 }
 
+/*
+ * Words that share a place in the kernel's table with the sleepers' own: of so many some do. Waking them wakes nobody,
+ * and each sleeper is found by its own word only.
+ */
+enum { SLEEPERS = 24, WORDS = 4096 };
+
+static volatile uint32_t words[WORDS];
+static uint32_t awake;
+
+static int sleep_on(void *word)
+{
+    int st = wait_on(word, 0, 20000 * MS, 0);
+
+    __atomic_add_fetch(&awake, 1, __ATOMIC_SEQ_CST);
+    return st;
+}
+
+static void many_words(void)
+{
+    static struct thread t[SLEEPERS];
+    int result;
+
+    for (int i = 0; i < SLEEPERS; i++)
+        NEED(thread_start(&t[i], sleep_on, (void *)(uintptr_t)&words[i], 4096));
+    (void)sys_thread_sleep(5 * MS);
+    for (int i = SLEEPERS; i < WORDS; i++)
+        EXPECT(0, wake(&words[i], i % 2 ? 1 : INT32_MAX, 0));
+    EXPECT(0, __atomic_load_n(&awake, __ATOMIC_SEQ_CST));
+    for (int i = 0; i < SLEEPERS; i++) {
+        wake_in_all(&words[i], 1, 0);
+        NEED(thread_join(&t[i], &result));
+        EXPECT(0, result);
+        EXPECT(i + 1, awake);
+    }
+}
+
+/* ---- a page that comes and goes ------------------------------------------------------------------------- */
+
+static uint32_t still;
+
+static int take_away(void *page)
+{
+    while (!__atomic_load_n(&still, __ATOMIC_ACQUIRE))
+        EXPECT(0, sys_vm_decommit(HANDLE_SELF, (uintptr_t)page, PAGE_SIZE));
+    return 0;
+}
+
+/* It is 0 whenever one looks, and never missing. */
+static void vanishing_page(void)
+{
+    uintptr_t page = (uintptr_t)NEED(sys_vm_map(HANDLE_SELF, 0, PAGE_SIZE, VM_READ | VM_WRITE, 0));
+    struct thread t;
+
+    NEED(thread_start(&t, take_away, (void *)page, 0));
+    for (int i = 0; i < ROUNDS; i++) {
+        EXPECT(-EAGAIN, sys_futex_wait(page, 1, TIMEOUT_NEVER, i % 2 ? FUTEX_SHARED : 0));
+        EXPECT(-ETIMEDOUT, sys_futex_wait(page, 0, 0, 0));
+    }
+    __atomic_store_n(&still, 1, __ATOMIC_RELEASE);
+    NEED(thread_join(&t, NULL));
+    EXPECT(0, sys_vm_unmap(HANDLE_SELF, page, PAGE_SIZE));
+}
+
 /* ---- no wake is lost ----------------------------------------------------------------------------------- */
 
 /* A lock of three states, as programs build it; counters that only it protects. */
@@ -321,6 +384,8 @@ int main(int argc, char **argv)
     refusals();
     time_outs();
     counted_wakes();
+    many_words();
+    vanishing_page();
     contention();
     exit_word();
     between_processes();

@@ -160,6 +160,101 @@ static void takes_back(handle_t session, uint64_t id)
     EXPECT(0, end_call(&low)); /* received before */
 }
 
+/* ---- a server with two threads ---- */
+
+static handle_t pair_ep;
+static uint64_t pair_id[2], pair_token;
+static uint32_t pair_step; /* the next thing that one of the two does */
+
+static void await_step(uint32_t n)
+{
+    while (__atomic_load_n(&pair_step, __ATOMIC_ACQUIRE) < n)
+        NEED(sys_thread_sleep(1 * MS));
+}
+
+static void do_step(uint32_t n)
+{
+    __atomic_store_n(&pair_step, n, __ATOMIC_RELEASE);
+}
+
+/* The one that is busy: it receives a call, and ends without having answered it. */
+static int first_of_two(void *arg)
+{
+    (void)arg;
+    (void)ipc_buffer();
+    pair_id[0] = (uint64_t)sys_thread_self();
+    become(LOW);
+    pair_token = receive(pair_ep, IPC_CALL, 1)->token;
+    do_step(1);
+    await_step(4);
+    return 0;
+}
+
+/* The one that takes the next. */
+static int second_of_two(void *arg)
+{
+    uint64_t token;
+
+    (void)arg;
+    (void)ipc_buffer();
+    pair_id[1] = (uint64_t)sys_thread_self();
+    become(LOW);
+    await_step(2);
+    token = receive(pair_ep, IPC_CALL, 1)->token;
+    do_step(3);
+    await_step(5);
+    reply(pair_ep, token, 0);
+    reply(pair_ep, pair_token, 0); /* for the other, who is gone */
+    return 0;
+}
+
+static uint32_t priority_of(uint64_t thread)
+{
+    struct thread_info t = { 0 };
+
+    if (sys_process_threads(HANDLE_SELF, thread - 1, &t, 1) != 1 || t.id != thread)
+        return UINT32_MAX; /* gone */
+    return t.priority;
+}
+
+/*
+ * A call is lent to the thread that received last, as long as nobody has it, and then to the one that takes it. One that
+ * ends takes nothing of what it was lent along.
+ */
+static void lends_to_taker(void)
+{
+    struct caller c[2] = { { .timeout = TIMEOUT_NEVER }, { .timeout = TIMEOUT_NEVER } };
+    struct thread t[2];
+    uint64_t id;
+
+    pair_ep = NEED_HANDLE(sys_endpoint_create(0));
+    handle_t session = new_session(pair_ep, 1, 0, &id);
+    NEED(thread_start(&t[0], first_of_two, NULL, 0));
+    NEED(thread_start(&t[1], second_of_two, NULL, 0));
+    begin_call(&c[0], session, 1);
+    await_step(1);
+    EXPECT(PRIORITY_DEFAULT, priority_of(pair_id[0]));
+    begin_call(&c[1], session, 2);
+    NEED(sys_thread_sleep(5 * MS));
+    EXPECT(PRIORITY_DEFAULT, priority_of(pair_id[0]));
+    EXPECT(LOW, priority_of(pair_id[1]));
+    do_step(2);
+    await_step(3);
+    EXPECT(PRIORITY_DEFAULT, priority_of(pair_id[0])); /* by the first call */
+    EXPECT(PRIORITY_DEFAULT, priority_of(pair_id[1]));
+    do_step(4);
+    NEED(thread_join(&t[0], NULL));
+    while (priority_of(pair_id[0]) !=
+           UINT32_MAX) /* joined when it has left its stack, gone a little later */
+        NEED(sys_yield());
+    do_step(5);
+    NEED(thread_join(&t[1], NULL));
+    for (int i = 0; i < 2; i++)
+        EXPECT(0, end_call(&c[i]));
+    EXPECT(0, sys_handle_close(session));
+    EXPECT(0, sys_handle_close(pair_ep));
+}
+
 int main(void)
 {
     struct thread t;
@@ -173,6 +268,7 @@ int main(void)
     lends_to_waiting(session);
     lends_to_busy(session);
     takes_back(session, id);
+    lends_to_taker();
     EXPECT(0, sys_handle_close(session));
     EXPECT(0, sys_handle_close(ep));
     NEED(thread_join(&t, NULL));

@@ -221,6 +221,26 @@ static void sleepers(void)
     EXPECT(0, sys_handle_close(p.write_end));
 }
 
+/* The reader makes room and goes while the writer copies into it: that went in, or the writer is told. */
+static void reader_leaves(void)
+{
+    for (int i = 0; i < 60; i++) {
+        struct pipe_ends p = new_pipe(0);
+        struct job j = { .h = p.write_end, .n = 2 * PIPE_SIZE, .write = true };
+        size_t got = 0;
+
+        NEED(thread_start(&j.thread, do_job, &j, 0));
+        while (got < PIPE_SIZE)
+            got += (size_t)NEED(sys_pipe_read(p.read_end, back, PIPE_SIZE - got));
+        for (int turns = 10 * i; turns > 0; turns--) /* until it has been woken, more or less */
+            (void)sys_yield();
+        EXPECT(0, sys_handle_close(p.read_end));
+        EXPECT_TRUE(end(&j) == PIPE_SIZE || j.result == 2 * PIPE_SIZE);
+        EXPECT(-EPIPE, sys_pipe_write(p.write_end, big, 1));
+        EXPECT(0, sys_handle_close(p.write_end));
+    }
+}
+
 /* O_NONBLOCK belongs to the end: whoever holds a handle to it. */
 static void shared_flags(void)
 {
@@ -561,6 +581,7 @@ int main(int argc, char **argv)
     capacity();
     ends();
     sleepers();
+    reader_leaves();
     shared_flags();
     whole_records();
     two_readers();

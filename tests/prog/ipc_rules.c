@@ -42,6 +42,59 @@ static void credit_and_closed(void)
     EXPECT(0, sys_handle_close(ep));
 }
 
+/* Who may wait for credit does, until there is some, the session ends, or the endpoint does. */
+struct sender {
+    struct thread thread;
+    handle_t session;
+    int result;
+};
+
+static int send_one_more(void *arg)
+{
+    struct sender *s = arg;
+
+    (void)message(100);
+    s->result = sys_ipc_send(s->session, 0);
+    return 0;
+}
+
+static int end_send(struct sender *s)
+{
+    NEED(thread_join(&s->thread, NULL));
+    return s->result;
+}
+
+static void blocked_senders(void)
+{
+    enum { RECEIVED, REVOKED, CLOSED, ENDINGS };
+    uint64_t id;
+
+    for (int ending = RECEIVED; ending < ENDINGS; ending++) {
+        handle_t ep = NEED_HANDLE(sys_endpoint_create(0));
+        struct sender s[2] = { { .session = new_session(ep, 1, 0, &id) } };
+
+        s[1].session = s[0].session;
+        for (uint64_t i = 0; i < IPC_SEND_CREDIT; i++) {
+            (void)message(i);
+            EXPECT(0, sys_ipc_send(s[0].session, IPC_NONBLOCK));
+        }
+        for (int i = 0; i < 2; i++)
+            NEED(thread_start(&s[i].thread, send_one_more, &s[i], 0));
+        NEED(sys_thread_sleep(5 * MS)); /* as a rule they sleep by then; it holds if they don't */
+        if (ending == REVOKED)
+            EXPECT(0, sys_session_revoke(ep, id));
+        if (ending == CLOSED)
+            EXPECT(0, sys_handle_close(ep));
+        for (uint64_t i = 0; ending == RECEIVED && i < IPC_SEND_CREDIT + 2; i++)
+            EXPECT(i < IPC_SEND_CREDIT ? i : 100, number_in(receive(ep, IPC_SEND, 1)));
+        for (int i = 0; i < 2; i++)
+            EXPECT(ending == RECEIVED ? 0 : -EPIPE, end_send(&s[i]));
+        EXPECT(0, sys_handle_close(s[0].session));
+        if (ending != CLOSED)
+            EXPECT(0, sys_handle_close(ep));
+    }
+}
+
 /* Handles are copied, or moved: then the sender's is gone when the receiver has his. */
 static void handles_travel(void)
 {
@@ -93,6 +146,56 @@ static void nothing_moves_unreceived(void)
     EXPECT(0, sys_handle_close(session));
 }
 
+/*
+ * A moved descriptor that its sender closed before the call was received, and whose number means something else by then:
+ * the receiver gets what was sent, and the new one stays.
+ */
+static handle_t moved_fd;
+
+static int call_with_moved(void *arg)
+{
+    struct caller *c = arg;
+    struct ipc_msg *msg = message(c->number);
+
+    msg->nhandles = 1;
+    msg->handles[0] = moved_fd;
+    msg->move = 1;
+    c->result = sys_ipc_call(c->session, 10000 * MS);
+    return 0;
+}
+
+static void moved_number_reused(void)
+{
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0)), timer = NEED_HANDLE(sys_timer_create());
+    handle_t shm = NEED_HANDLE(sys_shm_create(PAGE_SIZE, 0));
+    uint64_t id;
+    struct caller c = { .session = new_session(ep, 1, 0, &id) };
+    struct thread_info t;
+    struct ipc_msg *msg;
+
+    moved_fd = NEED_HANDLE(sys_handle_dup(timer, RIGHT_TRANSFER | RIGHT_WRITE, HANDLE_FD, 20));
+    NEED(thread_start(&c.thread, call_with_moved, &c, 0));
+    do /* until it waits in its call */
+        (void)sys_yield();
+    while (sys_process_threads(HANDLE_SELF, (uint64_t)sys_thread_self(), &t, 1) != 1 ||
+           t.state != RUN_BLOCKED || t.call != SYS_ipc_call);
+    EXPECT(0, sys_handle_close(moved_fd));
+    EXPECT(moved_fd, sys_handle_dup(shm, RIGHT_READ, HANDLE_EXACT, moved_fd));
+    msg = receive(ep, IPC_CALL, 1);
+    EXPECT(1, msg->nhandles);
+    EXPECT((int64_t)OBJ_TIMER << 32 | RIGHT_TRANSFER | RIGHT_WRITE,
+           sys_handle_info(msg->handles[0]));
+    EXPECT(0, sys_handle_close(msg->handles[0]));
+    EXPECT((int64_t)OBJ_SHM << 32 | RIGHT_READ, sys_handle_info(moved_fd));
+    reply(ep, msg->token, 0);
+    EXPECT(0, end_call(&c));
+    EXPECT(0, sys_handle_close(moved_fd));
+    EXPECT(0, sys_handle_close(shm));
+    EXPECT(0, sys_handle_close(timer));
+    EXPECT(0, sys_handle_close(c.session));
+    EXPECT(0, sys_handle_close(ep));
+}
+
 /* ---- calling ----------------------------------------------------------------------------------------- */
 
 /* Answers in any order; a token is good once. */
@@ -134,6 +237,9 @@ static void bulk_buffers(void)
     struct caller bad = {
         .in = (void *)8, .in_len = 100, .out = (void *)(uintptr_t)test_mark, .out_len = 8
     };
+    struct caller endless = {
+        .in = (void *)(UINTPTR_MAX - 10), .in_len = SIZE_MAX, .out = in, .out_len = SIZE_MAX
+    };
     struct ipc_msg *msg;
 
     for (size_t i = 0; i < sizeof(in); i++)
@@ -166,6 +272,17 @@ static void bulk_buffers(void)
     EXPECT(-EREMOTEIO, sys_msg_write(ep, token, 0, buf, 8));
     reply(ep, token, 0);
     EXPECT(0, end_call(&bad));
+
+    begin_call(&endless, session, 1); /* buffers that leave the address space */
+    token = receive(ep, IPC_CALL, 1)->token;
+    EXPECT(-EREMOTEIO, sys_msg_read(ep, token, 0, buf, 10));
+    EXPECT(-EREMOTEIO, sys_msg_read(ep, token, 100, buf, 10));
+    EXPECT(-EREMOTEIO, sys_msg_write(ep, token, USER_MAX, buf, 10));
+    EXPECT(-EREMOTEIO, sys_msg_write(ep, token, SIZE_MAX - 20, buf, 10));
+    EXPECT(0, sys_msg_write(ep, token, SIZE_MAX, buf, 10));
+    EXPECT(0, sys_msg_read(ep, token, 0, buf, 0));
+    reply(ep, token, 0);
+    EXPECT(0, end_call(&endless));
     EXPECT(0, sys_handle_close(session));
     EXPECT(0, sys_handle_close(ep));
 }
@@ -219,6 +336,81 @@ static void reset(void)
     EXPECT(3, waiting.number);
     EXPECT(0, sys_handle_close(kept));
     EXPECT(0, sys_handle_close(other));
+    EXPECT(0, sys_handle_close(ep));
+}
+
+/* Of many sessions those that are kept stay, wherever they are among the others, if they have a client still. */
+static void reset_many(void)
+{
+    enum { MANY = 100 };
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0)), session[MANY];
+    uint64_t id[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        session[i] = new_session(ep, (uint64_t)i, i % 3 || i > 60 ? SESSION_KEEP : 0, &id[i]);
+    for (int i = 1; i < MANY; i += 7) { /* clients that are gone, and that nobody was told of yet */
+        EXPECT(0, sys_handle_close(session[i]));
+        session[i] = HANDLE_NONE;
+    }
+    EXPECT(0, sys_endpoint_reset(ep));
+    EXPECT(-EAGAIN, sys_ipc_recv(ep, IPC_NONBLOCK, 0));
+    for (int i = 0; i < MANY; i++) {
+        bool kept = (i % 3 || i > 60) && session[i] != HANDLE_NONE;
+
+        EXPECT(kept ? 0 : -ENOENT, sys_session_signal(ep, id[i], 0, EV_USER0));
+        if (session[i] != HANDLE_NONE) {
+            (void)message((uint64_t)i);
+            EXPECT(kept ? 0 : -EPIPE, sys_ipc_send(session[i], IPC_NONBLOCK));
+            EXPECT(0, sys_handle_close(session[i]));
+        }
+        if (kept) {
+            EXPECT(i, number_in(receive(ep, IPC_SEND, (uint64_t)i)));
+            (void)receive(ep, IPC_CLOSED, (uint64_t)i);
+        }
+    }
+    EXPECT(0, sys_handle_close(ep));
+}
+
+/* Sessions that come while others are ended by a reset: what comes later stays, and no reference is lost (main()). */
+static uint32_t resets;
+
+static int make_sessions(void *arg)
+{
+    handle_t ep = *(handle_t *)arg;
+    uint64_t id;
+
+    for (uint32_t before = 0; before < 20;) {
+        handle_t s = new_session(ep, 0, 0, &id);
+
+        before = __atomic_load_n(&resets, __ATOMIC_ACQUIRE);
+        EXPECT_TRUE(sys_session_signal(ep, id, 0, EV_USER0) == 0 ||
+                    sys_session_signal(ep, id, 0, EV_USER0) == -ENOENT);
+        EXPECT(0, sys_handle_close(s));
+    }
+    return 0;
+}
+
+static void reset_meanwhile(void)
+{
+    enum { KEPT = 40 };
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0)), kept[KEPT];
+    struct thread t;
+    uint64_t id[KEPT];
+
+    for (int i = 0; i < KEPT; i++)
+        kept[i] = new_session(ep, 1, SESSION_KEEP, &id[i]);
+    resets = 0;
+    NEED(thread_start(&t, make_sessions, &ep, 0));
+    while (resets < 20) {
+        EXPECT(0, sys_endpoint_reset(ep));
+        __atomic_add_fetch(&resets, 1, __ATOMIC_RELEASE);
+        (void)sys_yield();
+    }
+    NEED(thread_join(&t, NULL));
+    for (int i = 0; i < KEPT; i++) {
+        EXPECT(0, sys_session_signal(ep, id[i], 0, EV_USER0));
+        EXPECT(0, sys_handle_close(kept[i]));
+    }
     EXPECT(0, sys_handle_close(ep));
 }
 
@@ -278,6 +470,19 @@ static void revoked_session(void)
     EXPECT(0, sys_handle_close(session));
     EXPECT(0, sys_handle_close(other));
     EXPECT(0, sys_handle_close(port));
+    EXPECT(0, sys_handle_close(ep));
+}
+
+/* A session whose last handle is gone already, of which the server is yet to be told: it is not told any more. */
+static void revoked_when_closed(void)
+{
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0));
+    uint64_t id;
+
+    EXPECT(0, sys_handle_close(new_session(ep, 1, 0, &id)));
+    EXPECT(0, sys_session_revoke(ep, id));
+    EXPECT(-EAGAIN, sys_ipc_recv(ep, IPC_NONBLOCK, 0));
+    EXPECT(-ENOENT, sys_session_revoke(ep, id));
     EXPECT(0, sys_handle_close(ep));
 }
 
@@ -391,9 +596,12 @@ static void client_killed(void)
     token = ipc_buffer()->token;
     EXPECT(0, sys_process_kill(proc, 9));
     EXPECT(9, test_wait(proc));
+    (void)message(0); /* nobody hears it, and the next event comes all the same */
+    EXPECT(0, sys_ipc_reply_recv(ep, token, 0, 5000 * MS));
+    EXPECT(IPC_CLOSED, ipc_buffer()->type);
+    EXPECT(4, ipc_buffer()->badge);
     (void)message(0);
     EXPECT(-ESRCH, sys_ipc_reply(ep, token));
-    (void)receive(ep, IPC_CLOSED, 4);
     EXPECT(0, sys_handle_close(ep));
 }
 
@@ -406,15 +614,20 @@ int main(int argc, char **argv)
     (void)ipc_buffer();
     NEED(sys_process_info(HANDLE_SELF, &before));
     credit_and_closed();
+    blocked_senders();
     handles_travel();
     nothing_moves_unreceived();
+    moved_number_reused();
     answers_out_of_order();
     bulk_buffers();
     cancelled_calls();
     reset();
+    reset_many();
+    reset_meanwhile();
     keep_needs_own();
     closed_endpoint();
     revoked_session();
+    revoked_when_closed();
     session_bits();
     endpoint_edges();
     server_dies();

@@ -175,6 +175,77 @@ static void test_handles(void)
 
 /* ---- who waits for whom ---- */
 
+/* Several calls in one endpoint: each is told where its own is. Long queues are counted up to 1000 only. */
+static int call_on(void *arg)
+{
+    ipc_buffer()->len = 0;
+    ipc_buffer()->nhandles = 0;
+    return sys_ipc_call(*(handle_t *)arg, TIMEOUT_NEVER);
+}
+
+static void count_places(const handle_t *sessions, int n, uint32_t queued, uint32_t received)
+{
+    int64_t got = NEED(sys_process_threads(HANDLE_SELF, 0, threads, 64));
+
+    for (int64_t i = 0; i < got; i++)
+        for (int k = 0; k < n; k++)
+            if (threads[i].call == SYS_ipc_call && threads[i].state == RUN_BLOCKED &&
+                (handle_t)threads[i].args[0] == sessions[k]) {
+                queued -= threads[i].place == PLACE_QUEUED;
+                received -= threads[i].place == PLACE_RECEIVED;
+            }
+    EXPECT(0, queued);
+    EXPECT(0, received);
+}
+
+static void test_many_calls(void)
+{
+    enum { CALLERS = 4, LONG = 1000, QUEUES = LONG / IPC_SEND_CREDIT + 1 };
+    handle_t ep = NEED_HANDLE(sys_endpoint_create(0)), way[CALLERS], fill[QUEUES];
+    struct thread t[CALLERS];
+    uint64_t id;
+
+    for (int i = 0; i < CALLERS; i++) {
+        if (i % 2 == 0) /* two of them share a session */
+            way[i] = NEED_HANDLE(sys_session_create(ep, 0, 0, &id));
+        else
+            way[i] = way[i - 1];
+        EXPECT(0, thread_start(&t[i], call_on, &way[i], 0));
+    }
+    while (find_handle(ep)->size < CALLERS)
+        EXPECT(0, sys_yield());
+    (void)sys_thread_sleep(2 * MS); /* queued is not asleep yet */
+    EXPECT(CALLERS, find_handle(ep)->size);
+    /* A message among the calls of a session, and two of these received. */
+    ipc_buffer()->len = 0;
+    ipc_buffer()->nhandles = 0;
+    EXPECT(0, sys_ipc_send(way[2], 0));
+    for (int i = 0; i < 2; i++)
+        EXPECT(0, sys_ipc_recv(ep, 0, 0));
+    EXPECT(CALLERS - 1, find_handle(ep)->size);
+    EXPECT(2, find_handle(ep)->detail);
+    count_places((const handle_t[]){ way[0], way[2] }, 2, CALLERS - 2, 2);
+    for (int i = 0; i < QUEUES; i++) {
+        fill[i] = NEED_HANDLE(sys_session_create(ep, 0, 0, &id));
+        for (unsigned k = 0; k < IPC_SEND_CREDIT; k++) {
+            ipc_buffer()->len = 0;
+            EXPECT(0, sys_ipc_send(fill[i], IPC_NONBLOCK));
+        }
+    }
+    EXPECT(LONG, find_handle(ep)->size);
+    EXPECT(0, sys_handle_close(ep));
+    for (int i = 0; i < CALLERS; i++) {
+        int result;
+
+        EXPECT(0, thread_join(&t[i], &result));
+        EXPECT_TRUE(result == -EPIPE || result == -ECONNRESET);
+        if (i % 2 == 0)
+            EXPECT(0, sys_handle_close(way[i]));
+    }
+    for (int i = 0; i < QUEUES; i++)
+        EXPECT(0, sys_handle_close(fill[i]));
+}
+
 static void test_call_place(void)
 {
     handle_t ep = NEED_HANDLE(sys_endpoint_create(0));
@@ -363,6 +434,7 @@ int main(int argc, char **argv)
     test_threads();
     test_handles();
     test_call_place();
+    test_many_calls();
     test_rights();
     test_dead();
     test_machine();

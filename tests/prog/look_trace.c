@@ -30,6 +30,18 @@ static int child_main(const char *how)
         (void)sys_handle_close(12345);
         (void)sys_debug_write(start_handle(START_LOG), "look: traced\n", 13);
         (void)rugo_syscall0(NO_CALL);
+        (void)sys_debug_write(start_handle(START_LOG), BAD_POINTER, 13);
+        (void)sys_debug_write(start_handle(START_LOG), "", 0);
+        /* Without a message buffer, with an empty message, and with one. */
+        (void)sys_ipc_send(12345, 1);
+        ipc_buffer()->len = 0;
+        (void)sys_ipc_send(12345, 2);
+        ipc_buffer()->len = 3;
+        memcpy(ipc_buffer()->data, "abc", 3);
+        (void)sys_ipc_send(12345, 3);
+        ipc_buffer()->len = UINT32_MAX;
+        (void)sys_ipc_send(12345, 4);
+        (void)sys_ipc_recv(12345, IPC_NONBLOCK, 0);
         return 7;
     }
     if (!strcmp(how, "threads")) {
@@ -107,6 +119,19 @@ static void test_calls(void)
                 seen |= r->kind == TRACE_ENTER ? 4 : r->result == -EBADF ? 8 : 0;
             if (r->number == SYS_debug_write && r->kind == TRACE_ENTER && r->len == 13)
                 seen |= memcmp(r->data, "look: traced\n", 13) == 0 ? 16 : 0;
+            if (r->number == SYS_debug_write && r->kind == TRACE_ENTER && r->len == 0)
+                seen |= r->args[2] == 13 ? 512 : 1024; /* what can't be read is not shown */
+            if (r->number == SYS_ipc_send && r->kind == TRACE_ENTER) {
+                static const uint32_t shown[] = { 0, 0, 0, 3, TRACE_DATA };
+
+                EXPECT_TRUE(r->args[1] >= 1 && r->args[1] <= 4);
+                EXPECT(shown[r->args[1]], r->len);
+                if (r->len == 3)
+                    EXPECT(0, memcmp(r->data, "abc", 3));
+                seen |= 2048u << r->args[1];
+            }
+            if (r->number == SYS_ipc_recv && r->kind == TRACE_EXIT)
+                seen |= r->result == -EBADF && r->len == 0 ? 2048 : 256;
             if (r->number == NO_CALL)
                 seen |= r->kind == TRACE_ENTER ? 32 : r->result == -ENOSYS ? 64 : 0;
             if (r->number == SYS_process_exit)
@@ -114,7 +139,7 @@ static void test_calls(void)
         }
     EXPECT(-EPIPE, n);
     EXPECT(0, lost);
-    EXPECT(255, seen);
+    EXPECT(0xffff & ~256, seen);
     EXPECT(-EPIPE, sys_trace_read(trace, records, BATCH, &lost, 0));
     EXPECT(0, handle_wait(trace, EV_HUP, TIMEOUT_NEVER));
     end(proc, trace, 7 << 8);

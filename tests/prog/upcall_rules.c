@@ -421,6 +421,19 @@ static int call_long(void *arg)
     return sleep_result == 0 ? msg->data[0] : -1;
 }
 
+/* One message more than may wait. */
+static int send_long(void *arg)
+{
+    struct ipc_msg *msg = ipc_buffer();
+
+    (void)arg;
+    upcall_prepare();
+    memset(msg, 0, offsetof(struct ipc_msg, data));
+    sleeper = (uint64_t)sys_thread_self();
+    sleep_result = sys_ipc_send(session, 0);
+    return 0;
+}
+
 static void start_sleeper(struct thread *t, int (*fn)(void *), void *arg)
 {
     sleeper = 0;
@@ -503,6 +516,24 @@ static void sleepers(void)
     EXPECT('b', result);
     EXPECT(0, sleep_result);
     EXPECT(2, seen.count);
+    seen.count = 0;
+    /* A message that waits for credit goes on waiting, and is sent once. */
+    memset(msg, 0, offsetof(struct ipc_msg, data));
+    while ((result = sys_ipc_send(session, IPC_NONBLOCK)) == 0)
+        memset(msg, 0, offsetof(struct ipc_msg, data));
+    EXPECT(-EAGAIN, result);
+    start_sleeper(&t, send_long, NULL);
+    for (unsigned i = 1; i <= 3; i++) {
+        EXPECT(0, sys_thread_upcall(sleeper, SIGUSR1));
+        wait_seen(i);
+        EXPECT(1, sleep_result);
+    }
+    EXPECT(0, sys_ipc_recv(endpoint, 0, 1000 * MS));
+    EXPECT(0, thread_join(&t, NULL));
+    EXPECT(0, sleep_result);
+    for (unsigned i = 0; i < IPC_SEND_CREDIT; i++)
+        EXPECT(0, sys_ipc_recv(endpoint, 0, 1000 * MS));
+    EXPECT(-ETIMEDOUT, sys_ipc_recv(endpoint, 0, 0));
     seen.count = 0;
     NEED(sys_handle_close(session));
     NEED(sys_handle_close(endpoint));
@@ -609,6 +640,16 @@ static void child_noentry(void)
     do_ud2();
 }
 
+/* An entry is taken back: what would go there ends the process, as before there was one. */
+static void child_unset(void)
+{
+    upcall_prepare();
+    upcall_handle(SIGUSR1);
+    EXPECT(0, sys_upcall_set(0));
+    (void)sys_process_upcall(HANDLE_SELF, SIGUSR1);
+    do_ud2();
+}
+
 static void child_ignore_fault(void)
 {
     NEED(sys_upcall_action(SIGILL, UPCALL_IGNORE));
@@ -668,6 +709,7 @@ static const struct {
     { "badentry", child_badentry, SIGSEGV },
     { "overflow", child_overflow, SIGILL },
     { "noentry", child_noentry, SIGUSR1 },
+    { "unset", child_unset, SIGUSR1 },
     { "ignored", child_ignore_fault, SIGILL },
     { "unmask", child_unmask, SIGTERM },
     { "kill", child_kill_thread, SIGKILL },

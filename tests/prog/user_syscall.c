@@ -199,6 +199,32 @@ static void test_descriptors(void)
     EXPECT(0, sys_handle_close(port));
 }
 
+/* All descriptors in use: the next is refused, one that is exact is not, and what was refused has left nothing. */
+static void test_full_descriptors(void)
+{
+    handle_t port = NEED_HANDLE(sys_port_create()), h;
+    uint32_t rights = (uint32_t)NEED(sys_handle_info(port));
+    struct pipe_ends ends = { 1, 2 };
+
+    do
+        h = sys_handle_dup(port, rights, HANDLE_FD, 100);
+    while (h >= 0);
+    EXPECT(-EMFILE, h);
+    EXPECT(-EMFILE, sys_handle_dup(port, rights, HANDLE_FD, HANDLE_FD_MAX - 1));
+    EXPECT(HANDLE_FD_MAX - 1, sys_handle_dup(port, rights, HANDLE_EXACT, HANDLE_FD_MAX - 1));
+    for (h = 0; h < 100; h++) /* room for one end of a pipe is not enough */
+        (void)sys_handle_dup(port, rights, HANDLE_EXACT, h);
+    EXPECT(-EMFILE, sys_pipe_create(PIPE_FD, &ends));
+    EXPECT(0, sys_handle_close(50));
+    EXPECT(-EMFILE, sys_pipe_create(PIPE_FD, &ends));
+    EXPECT(-EBADF, sys_handle_info(50));
+    EXPECT(1, ends.read_end);
+    EXPECT(2, ends.write_end);
+    for (h = 0; h < (handle_t)HANDLE_FD_MAX; h++)
+        EXPECT(h == 50 ? -EBADF : 0, sys_handle_close(h));
+    EXPECT(0, sys_handle_close(port));
+}
+
 /* ---- memory ----------------------------------------------------------------------------------------- */
 
 static int64_t map(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags)
@@ -308,6 +334,9 @@ static void test_endpoints(void)
     EXPECT(-ETIMEDOUT, sys_ipc_recv(ep, 0, 1 * MS));
     EXPECT(-ENODEV, sys_ipc_recv(session, 0, 0));
     EXPECT(-ENODEV, sys_ipc_call(ep, 0));
+    (void)empty_message(); /* with a time-out it is tried the fast way first */
+    EXPECT(-ENODEV, sys_ipc_call(ep, TIMEOUT_NEVER));
+    EXPECT(-ENODEV, sys_ipc_reply_recv(session, 1, 0, TIMEOUT_NEVER));
     (void)empty_message();
     EXPECT(-ETIMEDOUT, sys_ipc_call(session, 1 * MS));
     EXPECT(-EAGAIN, sys_ipc_recv(ep, IPC_NONBLOCK, 0)); /* withdrawn */
@@ -353,6 +382,10 @@ static void test_ports(void)
     EXPECT(1, sys_port_wait(port, &event, 1, 1000 * MS));
     EXPECT(0x123456789abcdef0, event.token);
     EXPECT(EV_TIMER, event.events);
+    /* Set again, and stopped: it does not fire. */
+    EXPECT(0, sys_timer_set(timer, sys_time_now(CLOCK_MONOTONIC) + MS, 1));
+    EXPECT(0, sys_timer_set(timer, -1, 1));
+    EXPECT(-ETIMEDOUT, sys_port_wait(port, &event, 1, 5 * MS));
     EXPECT(0, sys_port_del(port, timer));
     EXPECT(0, sys_handle_close(timer));
     EXPECT(0, sys_handle_close(other));
@@ -439,6 +472,7 @@ int main(void)
     test_pointers();
     test_handles();
     test_descriptors();
+    test_full_descriptors();
     test_memory();
     test_shm();
     test_endpoints();

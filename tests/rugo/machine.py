@@ -118,7 +118,7 @@ class Machine:
     def __init__(self, cmdline="", build=None, **options):
         self.limit = options["timeout"] = patience(options, 60)
         self.output = bytearray()
-        self.memory = CountedMemory(options)
+        self.memory = CountedMemory(cmdline, options)
         args = runner_args(cmdline, **options) # what is wrong with the options must not cost a slot
         self.slot = Slot()
         self.started = time.monotonic()

@@ -28,7 +28,7 @@ class Shell:
 
     def __init__(self, cmdline="", build=None, **options):
         self.limit = options["timeout"] = patience(options, 120)
-        self.memory = CountedMemory(options)
+        self.memory = CountedMemory(cmdline, options)
         command, *args = runner_args(cmdline, **options)
         self.slot = Slot()
         self.started = time.monotonic()
