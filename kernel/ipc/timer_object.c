@@ -9,9 +9,10 @@
 static void fire(struct timer *timer)
 {
     struct timer_object *t = CONTAINER(timer, struct timer_object, timer);
-    if (t->period) {
-        uint64_t next = timer->deadline + t->period, now = clock_ns();
-        timer_arm(timer, next > now ? next : now + t->period);
+    uint64_t period = __atomic_load_n(&t->period, __ATOMIC_RELAXED);
+    if (period) {
+        uint64_t next = timer->deadline + period, now = clock_ns();
+        timer_arm(timer, next > now ? next : now + period);
     }
     object_signal(&t->obj, 0, EV_TIMER);
 }
@@ -38,11 +39,12 @@ struct timer_object *timer_object_create(void)
 
 void timer_object_set(struct timer_object *t, int64_t deadline, uint64_t period)
 {
-    t->period = 0;
+    __atomic_store_n(&t->period, 0, __ATOMIC_RELAXED);
     timer_cancel(&t->timer);
     object_signal(&t->obj, EV_TIMER, 0);
     if (deadline < 0)
         return;
-    t->period = period && period < PERIOD_MIN_NS ? PERIOD_MIN_NS : period;
+    period = period && period < PERIOD_MIN_NS ? PERIOD_MIN_NS : period;
+    __atomic_store_n(&t->period, period, __ATOMIC_RELAXED);
     timer_arm(&t->timer, (uint64_t)deadline);
 }

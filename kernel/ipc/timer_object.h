@@ -7,7 +7,7 @@
 struct timer_object {
     struct object obj;
     struct timer timer;
-    uint64_t period; /* ns; 0: once. Written only while disarmed. */
+    uint64_t period; /* [a] ns; 0: once */
 };
 
 struct timer_object *timer_object_create(void);

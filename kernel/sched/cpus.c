@@ -8,7 +8,7 @@
 #include "x86/irq.h"
 #include "x86/smp.h"
 
-#define START_TRIES       100u
+#define START_TRIES       2000u
 #define START_INTERVAL_NS 1000000ull
 
 static struct thread boot_thread;

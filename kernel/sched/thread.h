@@ -59,7 +59,7 @@ struct timer {
         struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
-/* Arm (again) for deadline in ns of clock_ns(), on this CPU. One caller at a time, or fire itself. */
+/* Arm (again) for deadline in ns of clock_ns(), on this CPU. When several callers meet, the last one's counts. */
 void timer_arm(struct timer *t, uint64_t deadline);
 /* Disarm; fire is not running any more when this returns. Not from fire itself. */
 void timer_cancel(struct timer *t);

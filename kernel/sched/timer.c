@@ -86,23 +86,29 @@ void timer_program(struct cpu *self, uint64_t next, uint64_t now)
     lapic_timer_oneshot(next > now + MIN_INTERVAL_NS ? next - now : MIN_INTERVAL_NS);
 }
 
+/*
+ * The queue that t is to be armed in, locked, with t not armed: this CPU's. Others may arm it at the same time. A timer whose
+ * fire is under way on another CPU stays in that one's queue: timer_cancel waits there for its end, and that CPU sets its
+ * hardware when it is done.
+ */
+static struct timer_queue *take_over(struct timer *t, const struct cpu *self)
+{
+    for (;;) {
+        struct timer_queue *q = lock_queue(t);
+        if (t->armed)
+            remove(q, t);
+        if (q == &queues[self->id] || q->running == t)
+            return q;
+        __atomic_store_n(&t->cpu, self->id, __ATOMIC_RELAXED);
+        spin_unlock(&q->lock);
+    }
+}
+
 void timer_arm(struct timer *t, uint64_t deadline)
 {
     uint64_t flags = irq_save();
     struct cpu *self = this_cpu();
-    struct timer_queue *q = lock_queue(t);
-    if (t->armed)
-        remove(q, t);
-    /*
-     * A timer whose fire is under way on another CPU stays in that one's queue: timer_cancel waits there for its end, and
-     * that CPU sets its hardware when it is done. Else it comes here; nobody else arms it, so nobody sees it in between.
-     */
-    if (q != &queues[self->id] && q->running != t) {
-        __atomic_store_n(&t->cpu, self->id, __ATOMIC_RELAXED);
-        spin_unlock(&q->lock);
-        q = &queues[self->id];
-        spin_lock(&q->lock);
-    }
+    struct timer_queue *q = take_over(t, self);
     insert(q, t, deadline);
     if (q == &queues[self->id])
         timer_program(self, deadline, clock_ns());

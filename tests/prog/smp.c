@@ -265,6 +265,47 @@ static void time_goes_forward(void)
         EXPECT(0, thread_join(&t[i], &result));
 }
 
+/* ---- a timer that threads on all processors set ---- */
+
+static handle_t shared_timer;
+
+/* Armed, armed anew and disarmed, so that it fires meanwhile too; with a period now and then. */
+static int set_timer(void *number)
+{
+    uint64_t state = (uint64_t)(uintptr_t)number + 1;
+
+    EXPECT(0, sys_thread_set_affinity(HANDLE_SELF, UINT64_C(1) << ((uintptr_t)number % ncpus)));
+    for (int i = 0; i < 60000; i++) {
+        state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+        int64_t delay = (int64_t)(state >> 50); /* up to 16 us */
+        int64_t now = NEED(sys_time_now(CLOCK_MONOTONIC));
+
+        EXPECT(0, sys_timer_set(shared_timer, (state >> 40 & 7) == 0 ? -1 : now + delay,
+                                (state >> 30 & 3) == 0 ? 60000 : 0));
+    }
+    return 0;
+}
+
+/* However they meet, the timer stays a timer. */
+static void one_timer_for_all(void)
+{
+    struct thread t[2 * CPUS_MAX];
+    struct port_event event;
+    handle_t port = NEED_HANDLE(sys_port_create());
+
+    shared_timer = NEED_HANDLE(sys_timer_create());
+    for (uintptr_t i = 0; i < 2 * ncpus; i++)
+        EXPECT(0, thread_start(&t[i], set_timer, (void *)i, 0));
+    for (uint32_t i = 0; i < 2 * ncpus; i++)
+        EXPECT(0, thread_join(&t[i], NULL));
+    EXPECT(0, sys_timer_set(shared_timer, 1, 0));
+    EXPECT(0, sys_port_add(port, shared_timer, EV_TIMER, 9));
+    EXPECT(1, sys_port_wait(port, &event, 1, TIMEOUT_NEVER));
+    EXPECT(9, event.token);
+    EXPECT(0, sys_handle_close(shared_timer));
+    EXPECT(0, sys_handle_close(port));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "wait") == 0)
@@ -280,6 +321,7 @@ int main(int argc, char **argv)
     sleepers_leave_some();
     handed_down();
     time_goes_forward();
+    one_timer_for_all();
     printf("SMP: ok cpus=%u nonce=%s secret=%s\n", ncpus, test_nonce(), test_secret);
     fflush(stdout);
     return 0;

@@ -73,9 +73,9 @@ def test_references_to_nobody(start, build_with):
 
 
 def test_no_such_program(start, build_with):
-    machine = start(build=build_with({"etc/services/ghost.conf": "program = no-such\nlimit = 3 in 10\n"}))
+    machine = start(build=build_with({"etc/services/ghost.conf": "program = no-such\nlimit = 3 in 600\n"}))
     machine.expect(r"SVC: ghost can't be started from bin/no-such: No such file or directory")
-    machine.expect(r"SVC: ghost ended \(.*\); it has failed 4 times within 10 s and is given up")
+    machine.expect(r"SVC: ghost ended \(.*\); it has failed 4 times within 600 s and is given up")
     assert len(re.findall("ghost can't be started", machine.log)) == 4
     machine.expect(r"rugo:/\$ ")
 
@@ -83,7 +83,7 @@ def test_no_such_program(start, build_with):
 @pytest.mark.parametrize("policy, program, restarts", [
     ("never", "false", 0), ("on-failure", "true", 0), ("on-failure", "false", 2), ("always", "true", 2)])
 def test_policies(start, build_with, policy, program, restarts):
-    text = f"program = {program}\nrestart = {policy}\nlimit = 2 in 10\n"
+    text = f"program = {program}\nrestart = {policy}\nlimit = 2 in 600\n"
     machine = start(build=build_with({"etc/services/short.conf": text}))
     machine.expect(r"SVC: short ended \(exit status \d\)" + ("; it has failed 3 times" if restarts else "$"))
     machine.expect(r"rugo:/\$ ")
