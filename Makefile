@@ -6,10 +6,12 @@
 #   make host-tests   pure code, on the host with sanitizers       make clean
 #
 # V=1 shows the commands. BUILD=dir puts all output elsewhere. A room that is not there is simply not built.
+# GO=yes builds the Go programs too, GO=no does not; otherwise they are built where their tools are at hand.
 # Sources are found by name: kernel/**, lib/**, services/NAME/*, apps/NAME.c or apps/NAME/*, tests/prog/NAME.c.
 
 BUILD  ?= build
 SECRET ?= none
+GO     ?= auto
 
 # Below this folder, absolute and relative names of BUILD mean the same flags and targets.
 override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
@@ -129,6 +131,17 @@ APP_FILES := $(sort $(notdir $(basename $(wildcard apps/*.c))))
 TESTS     := $(sort $(notdir $(basename $(wildcard tests/prog/*.c))))
 PROGRAMS  := $(SERVICES) $(APP_DIRS) $(APP_FILES)
 
+# Go programs (go/tinygo/setup.sh says what they need): go/services/NAME, and test programs go/tests/NAME.
+ifeq ($(filter yes no,$(GO)),)
+on_path   = $(firstword $(wildcard $(addsuffix /$(1),$(subst :, ,$(PATH)))))
+BUILDS_GO := $(and $(call on_path,go),$(or $(TINYGO),$(call on_path,tinygo),$(and $(call on_path,g++),$(call on_path,llvm-config-19),\
+                   $(wildcard /usr/lib/llvm-19/include/clang-c/Index.h))),$(call on_path,clang-19),$(call on_path,ld.lld-19))
+else
+BUILDS_GO := $(filter yes,$(GO))
+endif
+GO_SERVICES := $(if $(BUILDS_GO),$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard go/services/*/*.go))))))
+GO_TESTS    := $(if $(BUILDS_GO),$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard go/tests/*/*.go))))))
+
 # A removed source must leave what was linked from it: the lists are kept as the flags are.
 KERNEL_OBJ := $(call object,$(KERNEL_SRC) $(KERNEL_GEN))
 LIB_OBJ    := $(call object,$(LIB_SRC) $(LIB_GEN))
@@ -150,10 +163,10 @@ kernel: $(if $(strip $(KERNEL_SRC)),$(BUILD)/rugo.elf)
 checked-kernel: $(BUILD)/test/rugo.elf
 coverage-kernel: $(BUILD)/coverage/rugo.elf
 shim: $(if $(strip $(SHIM_SRC)),$(BUILD)/shim.elf)
-programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%)
+programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(BUILD)/bin/test/%) $(GO_SERVICES:%=$(BUILD)/bin/%) $(GO_TESTS:%=$(BUILD)/bin/test/%)
 
 help:
-	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+	@sed -n '2,10s/^# \{0,1\}//p' Makefile
 
 # ---- the contract: abi/*.def becomes headers, stubs and tables -----------------------------------
 
@@ -315,10 +328,54 @@ $(TEST_BIN)/secret.o: $(TEST_BIN)/secret.c $(BUILD)/kept/prog
 $(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.c.o $(TEST_BIN)/secret.o $(RUNTIME) $(BUILD)/kept/prog
 	$(call link_program,$< $(TEST_BIN)/secret.o)
 
+# ---- Go programs ---------------------------------------------------------------------------------
+
+# $(BUILD)/go: the compiler, made once; its TINYGOROOT with Rugo's runtime; support.a, the C half of that runtime.
+GO_OUT      := $(BUILD)/go
+GO_SUPPORT  := $(call object,$(call below,go/tinygo/support,*.c))
+GO_OVERLAY  := $(call below,go/tinygo/overlay/src,*.go)
+GO_SHARED   := go/go.mod $(wildcard go/sys/*.go)
+
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+$(call keep_flags,go-compiler,$(TINYGO))
+$(call keep_flags,go-overlay,$(GO_OVERLAY))
+$(call keep_flags,go-support,$(GO_SUPPORT))
+endif
+
+$(GO_OUT)/env: go/tinygo/setup.sh go/tinygo/go.mod go/tinygo/go.sum $(BUILD)/kept/go-compiler
+	$(call say,TINYGO,$@)
+	$(Q)TINYGO=$(TINYGO) go/tinygo/setup.sh compiler $(GO_OUT)
+
+$(GO_OUT)/root/stamp: $(GO_OUT)/env $(GO_OVERLAY) go/tinygo/replaced go/tinygo/targets/rugo.json $(BUILD)/kept/go-overlay
+	$(call say,TINYGO,$(GO_OUT)/root)
+	$(Q)go/tinygo/setup.sh root $(GO_OUT)
+	@touch $@
+
+$(BUILD)/obj/go/tinygo/support/%.c.o: go/tinygo/support/%.c $(BUILD)/kept/prog | $(ABI_STAMP)
+	$(call compile,CC,$(PROG_FLAGS))
+
+$(GO_OUT)/support.a: $(GO_SUPPORT) $(BUILD)/kept/go-support
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(GO_SUPPORT)
+
+# $(call go_program,target,folder)
+define go_program
+$(1): $(2)/. $(wildcard $(2)/*.go) $(GO_SHARED) $(GO_OUT)/root/stamp $(GO_OUT)/support.a $(RUNTIME)
+	$$(call say,GO,$$@)
+	@mkdir -p $$(@D)
+	$(Q). $(GO_OUT)/env && cd go && nice "$$$$tinygo" build -target rugo -o $$(abspath $$@).elf ./$(2:go/%=%)
+	$(Q)mv $$@.elf $$@.debug && $(OBJCOPY) --strip-all $$@.debug $$@
+endef
+$(foreach p,$(GO_SERVICES),$(eval $(call go_program,$(BUILD)/bin/$(p),go/services/$(p))))
+$(foreach p,$(GO_TESTS),$(eval $(call go_program,$(BUILD)/bin/test/$(p),go/tests/$(p))))
+
 # ---- initrd, images ------------------------------------------------------------------------------
 
 ETC_FILES    := $(sort $(shell find etc -type f 2>/dev/null))
-INITRD_PARTS := $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(TEST_BIN)/%)
+# A service in Go brings its configuration along.
+GO_CONFIGS   := $(wildcard $(GO_SERVICES:%=go/services/%/service.conf))
+INITRD_PARTS := $(PROGRAMS:%=$(BUILD)/bin/%) $(TESTS:%=$(TEST_BIN)/%) $(GO_SERVICES:%=$(BUILD)/bin/%) \
+                $(GO_TESTS:%=$(BUILD)/bin/test/%)
 INITRD_ROOT  := $(basename $(INITRD))
 
 initrd: $(INITRD)
@@ -326,18 +383,20 @@ initrd: $(INITRD)
 # A removed program must leave the initrd too: the list of its parts is kept like the flags are.
 PARTS_KEPT := $(subst secret,initrd,$(SECRET_KEPT))
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
-$(call keep_flags,$(notdir $(PARTS_KEPT)),$(INITRD_PARTS) $(ETC_FILES))
+$(call keep_flags,$(notdir $(PARTS_KEPT)),$(INITRD_PARTS) $(ETC_FILES) $(GO_CONFIGS))
 endif
 
 # With the names of all functions of its programs (tools/usyms.py), for reports of crashes.
 # An ordinary cpio archive, byte for byte the same whoever makes it and when.
-$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(PARTS_KEPT) tools/usyms.py
+$(INITRD): $(INITRD_PARTS) $(ETC_FILES) $(GO_CONFIGS) $(PARTS_KEPT) tools/usyms.py
 	$(call say,CPIO,$@)
 	@rm -rf $(INITRD_ROOT) && mkdir -p $(addprefix $(INITRD_ROOT)/,bin etc test)
 	@set -e; \
-	for f in $(PROGRAMS); do install -m 755 $(BUILD)/bin/$$f $(INITRD_ROOT)/bin/$$f; done; \
+	for f in $(PROGRAMS) $(GO_SERVICES); do install -m 755 $(BUILD)/bin/$$f $(INITRD_ROOT)/bin/$$f; done; \
 	for f in $(TESTS); do install -m 755 $(TEST_BIN)/$$f $(INITRD_ROOT)/test/$$f; done; \
+	for f in $(GO_TESTS); do install -m 755 $(BUILD)/bin/test/$$f $(INITRD_ROOT)/test/$$f; done; \
 	for f in $(ETC_FILES); do install -D -m 644 $$f $(INITRD_ROOT)/$$f; done; \
+	for f in $(GO_CONFIGS); do d=$${f%/*}; install -D -m 644 $$f $(INITRD_ROOT)/etc/services/$${d##*/}.conf; done; \
 	$(PYTHON) tools/usyms.py -o $(INITRD_ROOT)/etc/symbols $(INITRD_PARTS:%=%.debug); \
 	find $(INITRD_ROOT) -type d -exec chmod 755 {} +; \
 	find $(INITRD_ROOT) -exec touch -d @0 {} +; \
@@ -427,16 +486,22 @@ endif
 OUR_C  = $(shell git ls-files '*.c' '*.h' ':!bench/linux')
 OUR_SH = rugo .ci/run $(shell git ls-files '*.sh')
 
-.PHONY: check-format check-sparse check-rooms check-scripts check-abi check-hosts
-check: check-format check-rooms check-scripts check-abi check-hosts check-sparse
+.PHONY: check-format check-go check-sparse check-rooms check-scripts check-abi check-hosts
+check: check-format check-go check-rooms check-scripts check-abi check-hosts check-sparse
 	@echo 'check: all is well'
 
 check-format:
 	$(call say,FORMAT,clang-format-19)
 	$(Q)clang-format-19 --dry-run -Werror $(OUR_C)
 
+# With the gofmt of the Go that compiles them.
+check-go:
+	$(if $(BUILDS_GO),$(call say,FORMAT,gofmt))
+	$(if $(BUILDS_GO),$(Q)bad=$$(PATH=$$PATH:$(GO_OUT)/goroot/bin gofmt -l go); test -z "$$bad" || { echo "not formatted: $$bad" >&2; exit 1; })
+
 format:
 	$(Q)clang-format-19 -i $(OUR_C)
+	$(if $(BUILDS_GO),$(Q)gofmt -w go)
 
 # sparse does not know gcc's own macros behind INT64_C; an explicit cast that cuts a constant short is meant so.
 HASH := \#
@@ -484,7 +549,7 @@ FORCE:
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 -include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(KERNEL_OBJ:$(BUILD)/%=$(BUILD)/test/%) \
            $(KERNEL_OBJ:$(BUILD)/%=$(BUILD)/coverage/%) $(LIB_OBJ) $(SHIM_OBJ) $(BUILD)/obj/lib/crt0.S.o \
-           $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.c.o))
+           $(GO_SUPPORT) $(foreach p,$(PROGRAMS),$(call objects_of,$(p))) $(TESTS:%=$(BUILD)/obj/tests/prog/%.c.o))
 endif
 
 # --- bench ----------------------------------------------------------------------------------------

@@ -1,0 +1,3 @@
+module rugo
+
+go 1.26
