@@ -109,11 +109,12 @@ static void start_other_cpus(void)
         return;
     paddr_t low = low_memory(&boot, SMP_LOW_PAGES);
     if (!low) {
-        kprintf("CPU: no memory below 64 KiB to start other processors\n");
+        kprintf_at(LOG_WARNING, "CPU: no memory below 64 KiB to start other processors\n");
         return;
     }
     if (acpi.cpu_count > MAX_CPUS)
-        kprintf("CPU: %u processors, of which %u are used\n", acpi.cpu_count, MAX_CPUS);
+        kprintf_at(LOG_WARNING, "CPU: %u processors, of which %u are used\n", acpi.cpu_count,
+                   MAX_CPUS);
     sched_start_cpus(acpi.apic_ids, (uint32_t)min_u64(acpi.cpu_count, MAX_CPUS), limit, low,
                      syscall_init);
 }

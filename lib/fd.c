@@ -45,7 +45,7 @@ static int64_t write_other(int fd, const void *buf, size_t n, int64_t offset, in
     if (info >= 0 && info >> 32 == OBJ_SERIAL)
         return sys_serial_write(fd, buf, n);
     if (info == -EBADF && (fd == STDOUT_FILENO || fd == STDERR_FILENO) && log != HANDLE_NONE)
-        return sys_debug_write(log, buf, n);
+        return sys_log_write(log, fd == STDERR_FILENO ? LOG_WARNING : LOG_INFO, buf, n);
     return error;
 }
 

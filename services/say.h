@@ -14,8 +14,8 @@
 
 enum { SAY_MAX = 512 };             /* longer lines are cut */
 
-/* Print fmt and a newline to the log this process was started with (START_LOG), if it was given one. */
-static inline void __printf(1, 2) say(const char *fmt, ...)
+/* Print fmt and a newline to the log this process was started with (START_LOG), if it was given one. level: enum log_level. */
+static inline void __printf(2, 3) say_at(uint32_t level, const char *fmt, ...)
 {
     char line[SAY_MAX];
     va_list ap;
@@ -29,7 +29,11 @@ static inline void __printf(1, 2) say(const char *fmt, ...)
     if (n > (int)sizeof(line) - 2)
         n = (int)sizeof(line) - 2;
     line[n++] = '\n';
-    (void)sys_debug_write(start_handle(START_LOG), line, (size_t)n);
+    (void)sys_log_write(start_handle(START_LOG), level, line, (size_t)n);
 }
+
+#define say(...)         say_at(LOG_INFO, __VA_ARGS__)
+#define say_warning(...) say_at(LOG_WARNING, __VA_ARGS__)
+#define say_error(...)   say_at(LOG_ERR, __VA_ARGS__)
 
 #endif

@@ -104,7 +104,8 @@ static bool bury_one(struct blk *b)
 static void stop_failed(struct blk *b)
 {
     bool stopped = b->driver->stop(b);
-    kprintf("BLK: %s failed and was %s\n", b->place, stopped ? "stopped" : "not stopped");
+    kprintf_at(LOG_ERR, "BLK: %s failed and was %s\n", b->place,
+               stopped ? "stopped" : "not stopped");
     spin_lock(&b->lock);
     b->stopped = true;
     LIST_FOR (n, &b->inflight) {

@@ -215,7 +215,7 @@ static void refuse(const struct pci_device *pci, const char *why)
 {
     char place[BLK_PLACE];
     name_place(pci, place);
-    kprintf("BLK: virtio-blk at %s refused: %s\n", place, why);
+    kprintf_at(LOG_WARNING, "BLK: virtio-blk at %s refused: %s\n", place, why);
 }
 
 void virtio_blk_probe(const struct pci_device *pci)

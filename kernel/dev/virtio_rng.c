@@ -112,7 +112,7 @@ void virtio_rng_probe(const struct pci_device *pci)
         return;
     }
     if (set_up(v) != OK) {
-        kprintf("RANDOM: a virtio-rng device can't be used\n");
+        kprintf_at(LOG_WARNING, "RANDOM: a virtio-rng device can't be used\n");
         give_up(v);
         return;
     }

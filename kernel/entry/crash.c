@@ -81,17 +81,22 @@ static void print_frames(const struct crash_info *c, const char *name)
 {
     for (uint32_t i = 0; i < c->nframes; i++)
         if (c->image && c->frames[i] - c->image < IMAGE_REACH)
-            kprintf("  #%u 0x%lx [%s+0x%lx]\n", i, c->frames[i], name, c->frames[i] - c->image);
+            kprintf_at(LOG_ERR, "  #%u 0x%lx [%s+0x%lx]\n", i, c->frames[i], name,
+                       c->frames[i] - c->image);
         else
-            kprintf("  #%u 0x%lx\n", i, c->frames[i]);
+            kprintf_at(LOG_ERR, "  #%u 0x%lx\n", i, c->frames[i]);
 }
 
 static void print(const struct crash_info *c, const char *name)
 {
-    kprintf("  rax=%016lx rbx=%016lx rcx=%016lx rdx=%016lx\n", c->rax, c->rbx, c->rcx, c->rdx);
-    kprintf("  rsi=%016lx rdi=%016lx rbp=%016lx rsp=%016lx\n", c->rsi, c->rdi, c->rbp, c->rsp);
-    kprintf("   r8=%016lx  r9=%016lx r10=%016lx r11=%016lx\n", c->r8, c->r9, c->r10, c->r11);
-    kprintf("  r12=%016lx r13=%016lx r14=%016lx r15=%016lx\n", c->r12, c->r13, c->r14, c->r15);
+    kprintf_at(LOG_ERR, "  rax=%016lx rbx=%016lx rcx=%016lx rdx=%016lx\n", c->rax, c->rbx, c->rcx,
+               c->rdx);
+    kprintf_at(LOG_ERR, "  rsi=%016lx rdi=%016lx rbp=%016lx rsp=%016lx\n", c->rsi, c->rdi, c->rbp,
+               c->rsp);
+    kprintf_at(LOG_ERR, "   r8=%016lx  r9=%016lx r10=%016lx r11=%016lx\n", c->r8, c->r9, c->r10,
+               c->r11);
+    kprintf_at(LOG_ERR, "  r12=%016lx r13=%016lx r14=%016lx r15=%016lx\n", c->r12, c->r13, c->r14,
+               c->r15);
     print_frames(c, name);
 }
 
@@ -127,8 +132,8 @@ void crash_report(const struct trap_frame *f, uintptr_t address, const char *cau
     struct process *p = process_current();
     irq_enable(); /* looking at the program's stack may bring in a page of it */
     bool overflow = stack_overflow(f, address);
-    kprintf("USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid, p->name,
-            cause, address, f->rip, overflow && !*note ? " (stack overflow)" : note);
+    kprintf_at(LOG_ERR, "USER: killed pid=%lu name=%s cause=%s addr=0x%lx rip=0x%lx%s\n", p->pid,
+               p->name, cause, address, f->rip, overflow && !*note ? " (stack overflow)" : note);
     struct crash_info *c = kzalloc(sizeof *c);
     if (c) {
         c->signal = signal;

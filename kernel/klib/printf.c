@@ -133,12 +133,25 @@ int ksnprintf(char *buf, size_t size, const char *fmt, ...)
     return n;
 }
 
-void kprintf(const char *fmt, ...)
+static void vprint_at(uint32_t level, const char *fmt, va_list ap)
 {
     char text[512];
+    int n = kvsnprintf(text, sizeof text, fmt, ap);
+    klog_write(level, 0, text, min_u64((uint64_t)n, sizeof text - 1));
+}
+
+void kprintf(const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    int n = kvsnprintf(text, sizeof text, fmt, ap);
+    vprint_at(LOG_INFO, fmt, ap);
     va_end(ap);
-    klog_write(text, min_u64((uint64_t)n, sizeof text - 1));
+}
+
+void kprintf_at(uint32_t level, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vprint_at(level, fmt, ap);
+    va_end(ap);
 }

@@ -44,7 +44,8 @@ static bool make_room(void)
         return false;
     if (!v.job)
         return true;
-    kprintf(
+    kprintf_at(
+        LOG_ERR,
         "OOM: memory is out: the job of pid=%lu name=%s with %lu KiB and %lu processes is ended\n",
         v.pid, v.name, v.bytes >> 10, v.processes);
     job_kill(v.job);

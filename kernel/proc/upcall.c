@@ -370,9 +370,10 @@ static bool can_handle(const struct thread *t, uint32_t number)
 static void end_named(const struct trap_frame *f, uint32_t number)
 {
     struct process *p = process_current();
-    kprintf("USER: killed pid=%lu name=%s cause=upcall number=%u rip=0x%lx rsp=0x%lx"
-            " (no room on its upcall stack)\n",
-            p->pid, p->name, number, f->rip, f->rsp);
+    kprintf_at(LOG_ERR,
+               "USER: killed pid=%lu name=%s cause=upcall number=%u rip=0x%lx rsp=0x%lx"
+               " (no room on its upcall stack)\n",
+               p->pid, p->name, number, f->rip, f->rsp);
     process_kill(p, number);
 }
 

@@ -113,7 +113,7 @@ void sched_start_cpus(const uint8_t *apic_ids, uint32_t count, uint32_t limit, p
         cpu->id = cpu_count;
         cpu->apic_id = apic_ids[i];
         if (!prepare(cpu)) {
-            kprintf("CPU: no memory to start processor %u\n", cpu->apic_id);
+            kprintf_at(LOG_WARNING, "CPU: no memory to start processor %u\n", cpu->apic_id);
             return;
         }
         smp_boot(cpu, cpu->idle->kstack, secondary_main);
@@ -121,8 +121,8 @@ void sched_start_cpus(const uint8_t *apic_ids, uint32_t count, uint32_t limit, p
         for (unsigned tries = 0; !came(cpu) && tries < START_TRIES; tries++)
             thread_sleep(START_INTERVAL_NS);
         if (!came(cpu)) { /* should it come after all, it must not find the next one's parameters */
-            kprintf("CPU: processor %u does not start; going on with %u\n", cpu->apic_id,
-                    cpu_count);
+            kprintf_at(LOG_WARNING, "CPU: processor %u does not start; going on with %u\n",
+                       cpu->apic_id, cpu_count);
             return;
         }
     }

@@ -62,20 +62,46 @@ static status_t check(handle_t h, uint32_t type, uint32_t rights)
     return st;
 }
 
-int64_t sys_debug_write(handle_t log, struct user_in buf, size_t len)
+static int64_t write_log(handle_t log, uint32_t level, struct user_in buf, size_t len)
 {
     status_t st = check(log, OBJ_LOG, RIGHT_WRITE);
     if (st != OK)
         return st;
+    if (level > LOG_DEBUG)
+        return -EINVAL;
     size_t n = min_u64(len, WRITE_MAX);
     char *text = kmalloc(WRITE_MAX);
     if (!text)
         return -ENOMEM;
     st = copy_from_user(text, buf, n);
     if (st == OK)
-        klog_write(text, n);
+        klog_write(level, process_current()->pid, text, n);
     kfree(text);
     return st != OK ? st : (int64_t)n;
+}
+
+int64_t sys_debug_write(handle_t log, struct user_in buf, size_t len)
+{
+    return write_log(log, LOG_INFO, buf, len);
+}
+
+int64_t sys_log_write(handle_t log, uint32_t level, struct user_in buf, size_t len)
+{
+    return write_log(log, level, buf, len);
+}
+
+int64_t sys_log_records(handle_t log, uint64_t from, struct user_out records, size_t n)
+{
+    status_t st = check(log, OBJ_LOG, RIGHT_READ);
+    if (st != OK)
+        return st;
+    struct log_record *list = kmalloc(PAGE_SIZE);
+    if (!list)
+        return -ENOMEM;
+    size_t count = klog_records(from, list, min_u64(n, PAGE_SIZE / sizeof *list));
+    st = copy_to_user(records, list, count * sizeof *list);
+    kfree(list);
+    return st != OK ? st : (int64_t)count;
 }
 
 int64_t sys_log_read(handle_t log, struct user_out seq, struct user_out buf, size_t len,

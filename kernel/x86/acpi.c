@@ -183,7 +183,8 @@ void acpi_read(struct acpi_info *info, paddr_t rsdp, map_fn map)
         info->isa[i].gsi = i;
     if (!read_tables(info, rsdp, map)) {
         bool found = search_bios(info, map);
-        kprintf("ACPI: %s\n", found ? "tables of the BIOS" : "no tables");
+        kprintf_at(found ? LOG_INFO : LOG_WARNING, "ACPI: %s\n",
+                   found ? "tables of the BIOS" : "no tables");
     }
     if (info->ioapic_count == 0) { /* where the first one has been since the 82093AA */
         info->ioapics[0].address = IOAPIC_DEFAULT;

@@ -39,7 +39,7 @@ void irq_dispatch(unsigned vector)
         table[vector].handler(table[vector].arg);
     } else if (vector != VEC_SPURIOUS && !table[vector].told) {
         table[vector].told = true;
-        kprintf("IRQ: unexpected interrupt vector %u\n", vector);
+        kprintf_at(LOG_WARNING, "IRQ: unexpected interrupt vector %u\n", vector);
     }
     if (vector != VEC_SPURIOUS)
         lapic_eoi();

@@ -180,7 +180,7 @@ void random_init(const char *seed)
     if (seed) {
         absorb(seed, strlen(seed) + 1);
         pool.fixed = true;
-        kprintf("RANDOM: seed= is given: random numbers can be foreseen\n");
+        kprintf_at(LOG_WARNING, "RANDOM: seed= is given: random numbers can be foreseen\n");
         return;
     }
     if (cpu_features.rdrand)

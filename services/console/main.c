@@ -343,12 +343,12 @@ int main(void)
     if (port < 0 || endpoint == HANDLE_NONE || serial == HANDLE_NONE ||
         sys_port_add(port, endpoint, EV_READABLE, EVENT_ENDPOINT) != 0 ||
         sys_port_add(port, serial, EV_READABLE, EVENT_SERIAL) != 0) {
-        say("CONSOLE: started without an endpoint or a serial line");
+        say_error("CONSOLE: started without an endpoint or a serial line");
         return 1;
     }
     st = svcman_ready(start_handle(START_NAMES));
     if (st != 0)
-        say("CONSOLE: svcman does not answer: %s", strerror(-st));
+        say_error("CONSOLE: svcman does not answer: %s", strerror(-st));
     while (!stopped) {
         int64_t n = sys_port_wait(port, events, 2, TIMEOUT_NEVER);
 

@@ -56,7 +56,7 @@ static struct fs_time wall_clock(void *ctx)
 static void fs_message(void *ctx, const char *text)
 {
     (void)ctx;
-    say("FSD: %s", text);
+    say_warning("FSD: %s", text);
 }
 
 static void fs_wait(void *ctx, const void *chan)
@@ -118,14 +118,14 @@ static bool open_disk(void)
     if (blk == HANDLE_NONE)
         return false;
     for (size_t n = 1; start_handle_nth(START_BLK, n) != HANDLE_NONE; n++)
-        say("FSD: disk %u is not used", (unsigned)n);
+        say_warning("FSD: disk %u is not used", (unsigned)n);
     st = dma_create(&area, (size_t)cache);
     if (st == 0)
         st = blkdisk_open(&disk, blk, &area);
     if (st == 0)
         st = sys_port_add(port, blk, EV_READABLE, EVENT_DISK);
     if (st != 0) {
-        say("FSD: disk 0 can't be used: %s", strerror(-st));
+        say_error("FSD: disk 0 can't be used: %s", strerror(-st));
         return false;
     }
     have_disk = true;
@@ -144,12 +144,13 @@ static bool mount_disk(void)
     int st = ext2_mount(&disk.disk, &fs_env, &options, &mounts.root, reason);
 
     if (st != 0) {
-        say("FSD: %s (disk 0, %llu KiB: not mounted)", reason[0] != '\0' ? reason : strerror(-st),
-            (unsigned long long)(disk.disk.sectors / 2));
+        say_error("FSD: %s (disk 0, %llu KiB: not mounted)",
+                  reason[0] != '\0' ? reason : strerror(-st),
+                  (unsigned long long)(disk.disk.sectors / 2));
         return false;
     }
     if (reason[0] != '\0')
-        say("FSD: disk 0: %s", reason);
+        say_warning("FSD: disk 0: %s", reason);
     tell_mount("disk 0");
     return true;
 }
@@ -166,7 +167,7 @@ static int mount_ramdisk(void)
     if (st == 0)
         st = ext2_mount(ram, &fs_env, &options, &mounts.root, reason);
     if (st != 0) {
-        say("FSD: no RAM disk: %s", reason[0] != '\0' ? reason : strerror(-st));
+        say_error("FSD: no RAM disk: %s", reason[0] != '\0' ? reason : strerror(-st));
         return st;
     }
     tell_mount("a RAM disk");
@@ -183,7 +184,7 @@ static void mount_initrd(void)
     if (st == 0)
         st = cpiofs_mount(archive, size, &fs_env, &mounts.boot, reason);
     if (st != 0) {
-        say("FSD: no /" MOUNT_NAME ": %s", reason[0] != '\0' ? reason : strerror(-st));
+        say_error("FSD: no /" MOUNT_NAME ": %s", reason[0] != '\0' ? reason : strerror(-st));
         return;
     }
     mounts.boot_vn = fs_root(mounts.boot);
@@ -200,7 +201,7 @@ static void start_up(void *arg)
     if (open_disk())
         mounted = mount_disk();
     if (!mounted) {
-        say("FSD: %s, / is a RAM disk", have_disk ? "disk 0 is left alone" : "no disk");
+        say_warning("FSD: %s, / is a RAM disk", have_disk ? "disk 0 is left alone" : "no disk");
         st = mount_ramdisk();
     }
     if (st != 0)
@@ -210,7 +211,7 @@ static void start_up(void *arg)
     serving = true;
     st = svcman_ready(start_handle(START_NAMES));
     if (st != 0)
-        say("FSD: svcman does not answer: %s", strerror(-st));
+        say_error("FSD: svcman does not answer: %s", strerror(-st));
 }
 
 /* ---- writing back ------------------------------------------------------------------------------- */
@@ -234,7 +235,7 @@ static void write_back(void *arg)
         fiber_write_unlock(&mounts.lock);
     }
     if (st != 0 && st != told)
-        say("FSD: writing back failed: %s; will try again", strerror(-st));
+        say_error("FSD: writing back failed: %s; will try again", strerror(-st));
     told = st;
     writing_back = false;
 }
@@ -350,7 +351,8 @@ static void answer_watchdog(void)
     if (!stuck)
         heartbeat_tell();
     else if (!told)
-        say("FSD: a request waits for what will never come; the watchdog is not answered any more");
+        say_error(
+            "FSD: a request waits for what will never come; the watchdog is not answered any more");
     told = stuck;
 }
 
@@ -470,7 +472,7 @@ int main(int argc, char **argv)
     port = (handle_t)made;
     if (made < 0 || endpoint == HANDLE_NONE ||
         sys_port_add(port, endpoint, EV_READABLE, EVENT_ENDPOINT) != 0) {
-        say("FSD: started without an endpoint");
+        say_error("FSD: started without an endpoint");
         return 1;
     }
     if (!fiber_start(start_up, NULL))

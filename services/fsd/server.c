@@ -875,7 +875,7 @@ static int do_stop(void *ctx, const struct ipc_call *call)
     if (st == 0)
         say("FSD: unmounted");
     else
-        say("FSD: unmount failed: %s", strerror(-st));
+        say_error("FSD: unmount failed: %s", strerror(-st));
     server_stopped = true;
     return st;
 }

@@ -336,12 +336,12 @@ bool config_parse(struct service *s, const char *file, char *text)
 
         line++;
         if (wrong != NULL) {
-            say("SVC: %s:%u: %s", file, line, wrong);
+            say_error("SVC: %s:%u: %s", file, line, wrong);
             return false;
         }
     }
     if (s->program == NULL)
-        say("SVC: %s:%u: no program is named", file, line);
+        say_error("SVC: %s:%u: no program is named", file, line);
     return s->program != NULL;
 }
 
@@ -359,7 +359,7 @@ static bool name_of(const char *path, char name[NAME_LEN])
         strcmp(path + len - suffix, CONFIG_SUFFIX) != 0)
         return false;
     if (len - dir - suffix >= NAME_LEN || strchr(path + dir, '/') != NULL) {
-        say("SVC: %s: not a name for a service", path);
+        say_error("SVC: %s: not a name for a service", path);
         return false;
     }
     memcpy(name, path + dir, len - dir - suffix);
@@ -375,7 +375,7 @@ static void read_one(const struct initrd_file *file)
     if (!name_of(file->name, name))
         return;
     if (nservices == SERVICES_MAX) {
-        say("SVC: %s: too many services, this one is left out", file->name);
+        say_error("SVC: %s: too many services, this one is left out", file->name);
         return;
     }
     s = &services[nservices];
@@ -385,7 +385,7 @@ static void read_one(const struct initrd_file *file)
     if (text != NULL && config_parse(s, file->name, text))
         s->badge = ++nservices;
     else
-        say("SVC: %s is not started", s->name);
+        say_error("SVC: %s is not started", s->name);
 }
 
 /* Say and leave out what refers to services that do not exist. */
@@ -400,7 +400,8 @@ static void check_references(struct service *s)
             return;
         for (char *w = strtok_r(copy, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
             if (service_find(w) == NULL)
-                say("SVC: " CONFIG_DIR "%s" CONFIG_SUFFIX ": there is no service %s", s->name, w);
+                say_error("SVC: " CONFIG_DIR "%s" CONFIG_SUFFIX ": there is no service %s", s->name,
+                          w);
         }
         free(copy);
     }

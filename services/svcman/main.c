@@ -102,14 +102,14 @@ static bool set_up(void)
     svcman.endpoint = sys_endpoint_create(0);
     svcman.port = sys_port_create();
     if (svcman.endpoint < 0 || svcman.port < 0) {
-        say("SVC: no endpoint or port");
+        say_error("SVC: no endpoint or port");
         return false;
     }
     st = sys_port_add(svcman.port, svcman.endpoint, EV_READABLE, TOKEN_ENDPOINT);
     if (st == 0)
         st = shm_attach(svcman.initrd_shm, VM_READ, &archive, &svcman_initrd.size);
     if (st != 0) {
-        say("SVC: the initrd can't be mapped: %s", strerror(-st));
+        say_error("SVC: the initrd can't be mapped: %s", strerror(-st));
         return false;
     }
     svcman_initrd.data = archive;

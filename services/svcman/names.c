@@ -81,8 +81,8 @@ static void end_machine(void)
 {
     int st = sys_machine_power(svcman.machine, power);
 
-    say("SVC: the machine can't be %s: %s", power == POWER_OFF ? "switched off" : "reset",
-        strerror(-st));
+    say_error("SVC: the machine can't be %s: %s", power == POWER_OFF ? "switched off" : "reset",
+              strerror(-st));
     for (;;)
         (void)sys_thread_sleep(INT64_MAX);
 }

@@ -135,19 +135,19 @@ static bool add_program(char *line)
     char *save;
 
     if (nservices == SERVICES_MAX) {
-        say("SVC: " SCENARIO_FILE ": no room for one more service");
+        say_error("SVC: " SCENARIO_FILE ": no room for one more service");
         return false;
     }
     set_defaults(s);
     for (char *w = strtok_r(line, " \t", &save); w != NULL; w = strtok_r(NULL, " \t", &save)) {
         if (!take_word(s, w, &nargs)) {
-            say("SVC: " SCENARIO_FILE ": %s: bad word '%s'", scenario.name, w);
+            say_error("SVC: " SCENARIO_FILE ": %s: bad word '%s'", scenario.name, w);
             return false;
         }
     }
     s->program = s->argv[0];
     if (s->program == NULL) {
-        say("SVC: " SCENARIO_FILE ": %s: no program is named", scenario.name);
+        say_error("SVC: " SCENARIO_FILE ": %s: no program is named", scenario.name);
         return false;
     }
     s->badge = ++nservices;
@@ -176,7 +176,7 @@ bool scenario_select(const char *wanted)
         }
         return true;
     }
-    say("SVC: unknown scenario '%s'", wanted);
+    say_error("SVC: unknown scenario '%s'", wanted);
     return false;
 }
 

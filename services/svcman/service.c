@@ -226,8 +226,8 @@ static void start(struct service *s)
         st =
             sys_port_add(svcman.port, s->proc, EV_EXITED, TOKEN_PROCESS + (uint64_t)(s - services));
     if (st != 0) {
-        say("SVC: %s can't be started from %s: %s", s->name, s->program,
-            reason != NULL ? reason : strerror(-st));
+        say_error("SVC: %s can't be started from %s: %s", s->name, s->program,
+                  reason != NULL ? reason : strerror(-st));
         service_kill(s); /* one whose end we would not hear of */
         close_handle(&s->proc);
         service_ended(s);
@@ -343,16 +343,16 @@ static void decide(struct service *s)
         say("SVC: %s ended (%s)", s->name, how);
     } else if (deaths > s->limit) {
         s->state = SVC_FAILED;
-        say("SVC: %s ended (%s); it has failed %u times within %u s and is given up", s->name, how,
-            deaths, s->window);
+        say_error("SVC: %s ended (%s); it has failed %u times within %u s and is given up", s->name,
+                  how, deaths, s->window);
     } else if (s->unready > s->limit) {
         s->state = SVC_FAILED;
-        say("SVC: %s ended (%s); it was not ready %u times in a row and is given up", s->name, how,
-            s->unready);
+        say_error("SVC: %s ended (%s); it was not ready %u times in a row and is given up", s->name,
+                  how, s->unready);
     } else {
         s->state = SVC_WAITING;
         s->restart_at = now + restart_delay(deaths);
-        say("SVC: %s ended (%s), restart %u", s->name, how, ++s->restarts);
+        say_warning("SVC: %s ended (%s), restart %u", s->name, how, ++s->restarts);
     }
     if (s->state != SVC_WAITING)
         close_handle(&s->endpoint); /* who waits there must not wait for ever */
@@ -360,7 +360,7 @@ static void decide(struct service *s)
 
 static void say_line(const char *text)
 {
-    say("%s", text);
+    say_error("%s", text);
 }
 
 /* If a fault has ended the service: what it was, and where. */
@@ -464,7 +464,7 @@ static void stop_expire(struct stop *stop)
 {
     if (stop->service == NULL || sys_time_now(CLOCK_MONOTONIC) < stop->deadline)
         return;
-    say("SVC: %s does not stop and is killed", stop->service->name);
+    say_warning("SVC: %s does not stop and is killed", stop->service->name);
     stop->deadline = INT64_MAX;
     service_kill(stop->service);
 }
@@ -475,7 +475,7 @@ static void stop_finish(struct stop *stop)
     int st = 0;
 
     if (stop->asking && thread_join(&stop->asker, &st) == 0 && st != 0)
-        say("SVC: %s did not stop well: %s", stop->service->name, strerror(-st));
+        say_warning("SVC: %s did not stop well: %s", stop->service->name, strerror(-st));
     close_handle(&stop->session);
     stop->service = NULL;
 }

@@ -70,8 +70,8 @@ static bool ask(struct service *s)
 static void look(struct service *s, int64_t now, int64_t ns)
 {
     if (s->silent >= LOOKS) {
-        say("SVC: %s has not %s for %lld ms: it hangs and is killed", s->name,
-            s->ready ? "answered" : "become ready", (long long)(ns / MS));
+        say_error("SVC: %s has not %s for %lld ms: it hangs and is killed", s->name,
+                  s->ready ? "answered" : "become ready", (long long)(ns / MS));
         s->silent = 0;
         service_kill(s);
     } else if (s->silent > 0 || !s->ready || ask(s)) {

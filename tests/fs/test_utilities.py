@@ -97,7 +97,7 @@ def test_utilities(shell, disk):
 def test_ps_and_kill(shell):
     prompt = shell()
     header, *lines = prompt.ok("ps").splitlines()
-    assert header.split() == ["PID", "PPID", "STATE", "THREADS", "HANDLES", "MEM/KIB", "CPU/S", "NAME"]
+    assert header.split() == ["PID", "PPID", "STATE", "THREADS", "HANDLES", "MEM/KIB", "JOB", "JOB/KIB", "CPU/S", "NAME"]
     processes = {line.split()[-1]: line.split() for line in lines}
     assert {"svcman", "fsd", "console", "sh", "ps"} <= set(processes)
     assert processes["svcman"][:3] == ["1", "0", "run"]

@@ -28,10 +28,11 @@ static void *copies[COPIES];
 static int ncopies;
 static char said[64];
 
-void kprintf(const char *format, ...)
+void kprintf_at(uint32_t level, const char *format, ...)
 {
     va_list args;
 
+    (void)level;
     va_start(args, format);
     vsnprintf(said, sizeof said, format, args);
     va_end(args);

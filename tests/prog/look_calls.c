@@ -357,6 +357,88 @@ static void test_machine(void)
     }
 }
 
+/* ---- the log ---- */
+
+/* Pieces written with levels; what is written in parts of a line is one piece. */
+static void test_log(void)
+{
+    handle_t log = start_handle(START_LOG), deaf;
+    struct log_record r[8];
+    uint64_t end, me;
+    struct process_info info;
+    char text[32];
+
+    EXPECT(0, sys_process_info(HANDLE_SELF, &info));
+    me = info.pid;
+    EXPECT(0, sys_log_read(log, &end, text, 0, UINT64_MAX));
+    int64_t before = sys_time_now(CLOCK_MONOTONIC);
+    EXPECT(5, sys_log_write(log, LOG_ERR, "LOG: ", 5));
+    EXPECT(6, sys_log_write(log, LOG_ERR, "error\n", 6));
+    EXPECT(5, sys_log_write(log, LOG_DEBUG, "LOG: ", 5));
+    EXPECT(6, sys_log_write(log, LOG_WARNING, "other\n", 6));
+    EXPECT(0, sys_log_write(log, LOG_CRIT, "", 0));
+    EXPECT(9, sys_debug_write(log, "LOG: one\n", 9));
+    EXPECT(4, sys_log_records(log, end, r, 8));
+    static const struct {
+        uint32_t level, len;
+    } want[] = { { LOG_ERR, 11 }, { LOG_DEBUG, 5 }, { LOG_WARNING, 6 }, { LOG_INFO, 9 } };
+    uint64_t at = end;
+    for (int i = 0; i < 4; at += want[i++].len) {
+        EXPECT(want[i].level, r[i].level);
+        EXPECT(want[i].len, r[i].len);
+        EXPECT(at, r[i].position);
+        EXPECT(me, r[i].pid);
+        EXPECT_TRUE((int64_t)r[i].time_ns >= before);
+    }
+    EXPECT(1, sys_log_records(log, end, r, 1));
+    EXPECT(4, sys_log_records(log, end + 10, r, 8)); /* in the middle of the first */
+    EXPECT(3, sys_log_records(log, end + 11, r, 8));
+    EXPECT(0, sys_log_records(log, at, r, 8));
+    EXPECT(0, sys_log_records(log, UINT64_MAX, r, 8));
+    EXPECT(0, sys_log_records(log, 0, NULL, 0));
+
+    deaf = NEED_HANDLE(sys_handle_dup(log, RIGHT_WRITE, 0, 0));
+    EXPECT(-EACCES, sys_log_records(deaf, 0, r, 1));
+    EXPECT(-EBADF, sys_log_records(HANDLE_NONE, 0, r, 1));
+    EXPECT(-ENODEV, sys_log_records(job, 0, r, 1));
+    EXPECT(-EFAULT, sys_log_records(log, 0, BAD_POINTER, 1));
+    EXPECT(-EBADF, sys_log_write(HANDLE_NONE, LOG_ERR, "x", 1));
+    EXPECT(-ENODEV, sys_log_write(job, LOG_ERR, "x", 1));
+    EXPECT(-EINVAL, sys_log_write(log, LOG_DEBUG + 1, "x", 1));
+    EXPECT(-EFAULT, sys_log_write(log, LOG_ERR, BAD_POINTER, 1));
+    EXPECT(0, sys_handle_close(deaf));
+    deaf = NEED_HANDLE(sys_handle_dup(log, RIGHT_READ, 0, 0));
+    EXPECT(-EACCES, sys_log_write(deaf, LOG_ERR, "x", 1));
+    EXPECT(0, sys_handle_close(deaf));
+}
+
+/* More is written than is kept, of text and of pieces: what is told of are whole lines, in order, up to the newest. */
+static void test_log_wraps(void)
+{
+    handle_t log = start_handle(START_LOG);
+    enum { LINES = 1100, LEN = 16 };
+    static struct log_record r[64];
+    char text[LEN + 1];
+    uint64_t from = 0, at;
+    int64_t n, count = 0;
+
+    for (int i = 0; i < LINES; i++) {
+        snprintf(text, sizeof text, "LOG: line %05d\n", i);
+        EXPECT(LEN, sys_log_write(log, LOG_NOTICE, text, LEN));
+    }
+    while ((n = NEED(sys_log_records(log, from, r, 64))) > 0)
+        for (int64_t i = 0; i < n; i++, count++) {
+            EXPECT_TRUE(r[i].position == from || count == 0);
+            EXPECT(LEN, r[i].len);
+            EXPECT(LEN, sys_log_read(log, &at, text, LEN, r[i].position));
+            from = r[i].position + LEN;
+            EXPECT(from, at);
+        }
+    EXPECT_TRUE(count >= 500 && count < LINES);
+    text[LEN - 1] = '\0';
+    EXPECT(0, strcmp(text, "LOG: line 01099"));
+}
+
 /* ---- jobs ---- */
 
 static struct job_record jobs[8];
@@ -439,6 +521,8 @@ int main(int argc, char **argv)
     test_dead();
     test_machine();
     test_jobs();
+    test_log();
+    test_log_wraps();
     test_mark("LOOK: ok");
     return 0;
 }

@@ -520,6 +520,12 @@ static inline void special_print(struct worker *w, uint64_t *a)
         a[2] = below(w, 2);
 }
 
+static inline void special_log(struct worker *w, uint64_t *a)
+{
+    if (a[3] > 2)
+        a[3] = below(w, 2);
+}
+
 static const struct {
     const char *name;
     void (*fit)(struct worker *w, uint64_t *a);
@@ -533,8 +539,8 @@ static const struct {
     { "ipc_reply", special_token },       { "ipc_reply_recv", special_token },
     { "msg_read", special_token },        { "msg_write", special_token },
     { "debug_write", special_print },     { "serial_write", special_print },
-    { "process_open", special_open },     { "job_open", special_open_job },
-    { "blk_submit", special_disk },
+    { "log_write", special_log },         { "process_open", special_open },
+    { "job_open", special_open_job },     { "blk_submit", special_disk },
 };
 
 /* ---- messages ---- */

@@ -168,12 +168,37 @@ def test_ipc_at_rest(shell):
 def test_dmesg(shell):
     sh = shell()
     assert "RUGO: boot ok" in sh.ok("dmesg")
-    assert sh.run("dmesg -x")[1] == sh.run("dmesg now")[1] == 2
+    for wrong in ("dmesg -z", "dmesg now", "dmesg -l", "dmesg -l ''", "dmesg -l loud", "dmesg -l warn,loud", "dmesg -l warn++"):
+        assert sh.run(wrong)[1] == 2
     sh.type("dmesg -f\r")
     sh.expect("RUGO: boot ok")
     sh.type("\x03")
     sh.prompt()
     assert sh.ok("echo $?") == "130\n"
+
+
+def test_dmesg_levels(shell):
+    sh = shell()
+    # All that runs at boot is as it should be, but that there is no disk.
+    text = sh.ok("dmesg")
+    assert re.search(r"^\[ +\d+\.\d{6}\] RUGO: boot ok$", text, re.M)
+    times = [float(t) for t in re.findall(r"^\[ *(\d+\.\d+)\] ", text, re.M)]
+    assert times == sorted(times) and len(times) == len(text.splitlines())
+    assert re.match(r"[A-Z]", sh.ok("dmesg -t")) and sh.ok("dmesg -t") == re.sub(r"(?m)^\[.{12}\] ", "", sh.ok("dmesg"))
+    fsd, svcman = pid_of(sh, "fsd"), pid_of(sh, "svcman")
+    details = sh.ok("dmesg -tx")
+    assert "info      0: RUGO: boot ok\n" in details and f"info   {fsd:>4}: FSD: mount ok" in details
+    assert f"warn   {fsd:>4}: FSD: no disk, / is a RAM disk\n" in details
+    assert sh.ok("dmesg -t -l warn") == "FSD: no disk, / is a RAM disk\n" and sh.ok("dmesg -l err,crit") == ""
+
+    sh.run("/boot/test/user_crash null")
+    sh.ok(f"kill -9 {pid_of(sh, 'console')}; sync")
+    errors, warnings = sh.ok("dmesg -tx -l err"), sh.ok("dmesg -tx -l warn")
+    assert re.search(r"^err       0: USER: killed pid=\d+ name=user_crash ", errors, re.M) and "  rax=" in errors
+    assert f"warn   {svcman:>4}: SVC: console ended (signal 9), restart 1\n" in warnings and "USER:" not in warnings
+    both = sh.ok("dmesg -tx -l warn+")
+    assert both == sh.ok("dmesg -tx -l warn,err") and sorted(both.splitlines()) == sorted((errors + warnings).splitlines())
+    assert "boot ok" not in both and len(sh.ok("dmesg -l debug+")) == len(sh.ok("dmesg"))
 
 
 def test_trace_calls(boot, nonce, secret):
