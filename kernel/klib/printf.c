@@ -33,43 +33,29 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, si
         put(o, ' ');
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool upper,
+static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base,
                        bool negative)
 {
-    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char text[24];
     size_t i = sizeof text;
     do
-        text[--i] = digits[v % base];
+        text[--i] = "0123456789abcdef"[v % base];
     while (v /= base);
-    struct spec rest = *s;
-    if (negative && s->zero && !s->left) {
-        put(o, '-');
-        rest.width--;
-    } else if (negative) {
+    if (negative)
         text[--i] = '-';
-    }
-    put_padded(o, &rest, text + i, sizeof text - i, s->zero && !s->left ? '0' : ' ');
+    put_padded(o, s, text + i, sizeof text - i, s->zero ? '0' : ' ');
 }
 
-static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
+static const char *parse_spec(const char *f, struct spec *s)
 {
     *s = (struct spec){ .precision = -1 };
     for (; *f == '-' || *f == '0'; f++)
         *(*f == '-' ? &s->left : &s->zero) = true;
-    if (*f == '*') {
-        s->width = va_arg(*ap, int);
-        f++;
-    }
     for (; *f >= '0' && *f <= '9'; f++)
         s->width = s->width * 10 + (*f - '0');
     if (*f == '.') {
         s->precision = 0;
-        if (*++f == '*') {
-            s->precision = va_arg(*ap, int);
-            f++;
-        }
-        for (; *f >= '0' && *f <= '9'; f++)
+        for (f++; *f >= '0' && *f <= '9'; f++)
             s->precision = s->precision * 10 + (*f - '0');
     }
     for (; *f == 'l' || *f == 'z'; f++)
@@ -85,30 +71,28 @@ static void put_string(struct out *o, const struct spec *s, const char *text)
                ' ');
 }
 
-int kvsnprintf(char *buf, size_t size, const char *f, va_list list)
+int kvsnprintf(char *buf, size_t size, const char *f, va_list ap)
 {
     struct out o = { buf, size, 0 };
     struct spec s;
-    va_list ap;
-    va_copy(ap, list);
     for (; *f; f++) {
         if (*f != '%') {
             put(&o, *f);
             continue;
         }
-        f = parse_spec(f + 1, &s, &ap);
+        f = parse_spec(f + 1, &s);
         if (!*f)
             break;
-        if (*f == 'd' || *f == 'i') {
+        if (*f == 'd') {
             int64_t v = s.longs ? va_arg(ap, int64_t) : va_arg(ap, int);
-            put_number(&o, &s, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, false, v < 0);
-        } else if (*f == 'u' || *f == 'x' || *f == 'X') {
+            put_number(&o, &s, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, v < 0);
+        } else if (*f == 'u' || *f == 'x') {
             uint64_t v = s.longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned);
-            put_number(&o, &s, v, *f == 'u' ? 10 : 16, *f == 'X', false);
+            put_number(&o, &s, v, *f == 'u' ? 10 : 16, false);
         } else if (*f == 'p') {
             put(&o, '0');
             put(&o, 'x');
-            put_number(&o, &s, (uintptr_t)va_arg(ap, void *), 16, false, false);
+            put_number(&o, &s, (uintptr_t)va_arg(ap, void *), 16, false);
         } else if (*f == 's') {
             put_string(&o, &s, va_arg(ap, const char *));
         } else if (*f == 'c') {
@@ -118,7 +102,6 @@ int kvsnprintf(char *buf, size_t size, const char *f, va_list list)
             put(&o, *f);
         }
     }
-    va_end(ap);
     if (size)
         buf[o.len < size ? o.len : size - 1] = 0;
     return (int)o.len;

@@ -1,4 +1,4 @@
-/* Formatted text. Conversions: %d %i %u %x %X %p %c %s %% with l, ll, z, width, precision of %s, and flags 0 and -. */
+/* Formatted text. Conversions: %d %u %x %p %c %s %% with l, ll, z, width, precision of %s, and flags - and, without a sign, 0. */
 #ifndef KLIB_PRINTF_H
 #define KLIB_PRINTF_H
 

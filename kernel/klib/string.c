@@ -111,7 +111,7 @@ static int digit(char c)
     return 99;
 }
 
-uint64_t str_to_u64(const char *s, const char **end)
+uint64_t str_to_u64(const char *s)
 {
     int base = 10, d;
     uint64_t v = 0;
@@ -123,7 +123,5 @@ uint64_t str_to_u64(const char *s, const char **end)
         if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
             __builtin_add_overflow(v, (uint64_t)d, &v))
             v = UINT64_MAX;
-    if (end)
-        *end = s;
     return v;
 }

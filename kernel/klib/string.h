@@ -14,7 +14,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 /* Copy at most size-1 bytes of s and end dst with NUL; size is not 0. */
 void str_copy(char *dst, const char *s, size_t size);
-/* Decimal, or hexadecimal after 0x; *end is the first byte not used. Saturates at UINT64_MAX. */
-uint64_t str_to_u64(const char *s, const char **end);
+/* Decimal, or hexadecimal after 0x, up to the first other character. Saturates at UINT64_MAX. */
+uint64_t str_to_u64(const char *s);
 
 #endif

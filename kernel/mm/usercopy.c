@@ -25,7 +25,7 @@ status_t copy_to_user(struct user_out dst, const void *src, size_t n)
 status_t user_probe_out(struct user_out dst, size_t n)
 {
     if (!user_range_ok(dst.addr, n))
-        return n ? -EFAULT : OK;
+        return -EFAULT;
     for (uintptr_t va = align_down(dst.addr, PAGE_SIZE); va < dst.addr + n; va += PAGE_SIZE)
         if (vm_fault(aspace_current(), va, VM_WRITE) != OK)
             return -EFAULT;

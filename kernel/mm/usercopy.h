@@ -24,7 +24,7 @@ status_t copy_from_user(void *dst, struct user_in src, size_t n) MUST_CHECK;
 status_t copy_to_user(struct user_out dst, const void *src, size_t n) MUST_CHECK;
 
 /*
- * Whether n bytes at dst can be written now, with nothing changed: for calls that must know before they take what
+ * Whether n bytes (not 0) at dst can be written now, with nothing changed: for calls that must know before they take what
  * can't be put back. Another thread may unmap the memory right after.
  */
 status_t user_probe_out(struct user_out dst, size_t n) MUST_CHECK;

@@ -26,7 +26,7 @@ static NORETURN void end(bool success)
 static uint64_t number_option(const char *key, uint64_t otherwise)
 {
     char text[32];
-    return cmdline_get(boot->cmdline, key, text, sizeof text) ? str_to_u64(text, NULL) : otherwise;
+    return cmdline_get(boot->cmdline, key, text, sizeof text) ? str_to_u64(text) : otherwise;
 }
 
 /* ---- boot, command line ---- */
