@@ -45,6 +45,17 @@ static uint64_t le(const void *p, size_t at, size_t n)
     return v;
 }
 
+/* A processor that is listed again is the same one: it must not be started twice. */
+static void add_cpu(struct acpi_info *info, uint8_t apic_id)
+{
+    for (uint32_t i = 0; i < info->cpu_count && i < MAX_CPUS; i++)
+        if (info->apic_ids[i] == apic_id)
+            return;
+    if (info->cpu_count < MAX_CPUS)
+        info->apic_ids[info->cpu_count] = apic_id;
+    info->cpu_count++;
+}
+
 static void read_madt(struct acpi_info *info, const struct sdt *t)
 {
     info->lapic = le(t, 36, 4);
@@ -53,9 +64,7 @@ static void read_madt(struct acpi_info *info, const struct sdt *t)
         if (e[1] < 2 || at + e[1] > t->length)
             return;
         if (e[0] == 0 && e[1] >= 8 && (le(e, 4, 4) & 1)) { /* enabled */
-            if (info->cpu_count < MAX_CPUS)
-                info->apic_ids[info->cpu_count] = e[3];
-            info->cpu_count++;
+            add_cpu(info, e[3]);
         } else if (e[0] == 1 && e[1] >= 12 && info->ioapic_count < ARRAY_SIZE(info->ioapics)) {
             info->ioapics[info->ioapic_count].address = le(e, 4, 4);
             info->ioapics[info->ioapic_count++].first_gsi = (uint32_t)le(e, 8, 4);

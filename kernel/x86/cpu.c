@@ -18,6 +18,7 @@ void cpu_features_init(void)
     cpuid(1, 0, r);
     cpu_features.xsave = r[2] & (1u << 26);
     cpu_features.rdrand = r[2] & (1u << 30);
+    cpu_features.mce = r[3] & (1u << 7);
     if (max >= 7) {
         cpuid(7, 0, r);
         cpu_features.smep = r[1] & (1u << 7);
@@ -82,6 +83,8 @@ void cpu_control_init(void)
     cr4 |= CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 &=
         ~CR4_FSGSBASE; /* FS base changes only through thread_set_tls, so a switch need not read it */
+    if (cpu_features.mce) /* else a machine check resets the machine without a word */
+        cr4 |= CR4_MCE;
     if (cpu_features.smep)
         cr4 |= CR4_SMEP;
     if (cpu_features.smap)

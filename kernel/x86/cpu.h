@@ -94,7 +94,7 @@ static inline struct thread *current_thread(void)
 
 /* What this CPU can do, filled by cpu_features_init(). */
 struct cpu_features {
-    bool smep, smap, umip, nx, xsave, page1g, rdrand;
+    bool smep, smap, umip, nx, xsave, page1g, rdrand, mce;
     uint32_t phys_bits; /* of a physical address */
     uint32_t xsave_size; /* bytes of the save area with XCR0 as we set it; 512 without XSAVE */
     uint64_t xcr0;
@@ -111,6 +111,7 @@ void cpu_control_init(void);
 #define CR0_NE             (1ull << 5)
 #define CR0_WP             (1ull << 16)
 #define CR4_DE             (1ull << 3)
+#define CR4_MCE            (1ull << 6)
 #define CR4_PGE            (1ull << 7)
 #define CR4_OSFXSR         (1ull << 9)
 #define CR4_OSXMMEXCPT     (1ull << 10)
