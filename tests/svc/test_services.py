@@ -73,6 +73,21 @@ def test_end_of_the_machine(shell, make_disk, command):
     assert done.stdout == b"kept\n"
 
 
+def test_reset_register(shell):
+    """q35's firmware names a register that resets the machine."""
+    sh = shell(machine="q35")
+    assert sh.shutdown("reboot").status == 0
+
+
+def test_without_acpi(shell):
+    """A machine that can't be switched off by software says so when it may be by hand; resetting needs no tables."""
+    sh = shell(extra=["-machine", "acpi=off"])
+    sh.type("shutdown\r")
+    sh.expect(r"FSD: unmounted[\s\S]*SVC: the machine can't be switched off: Operation not supported")
+    sh.kill()
+    assert shell(extra=["-machine", "acpi=off"]).shutdown("reboot").status == 0
+
+
 def test_unknown_scenario(boot):
     run = boot("test=no.such")
     assert run.status == 1 and "SVC: unknown scenario 'no.such'" in run.log
