@@ -13,7 +13,6 @@
 #include "klib/printf.h"
 #include "klib/stack_guard.h"
 #include "klib/string.h"
-#include "klib/tree.h"
 #include "mm/frame.h"
 #include "mm/pagetable.h"
 #include "mm/shm.h"
@@ -168,7 +167,6 @@ void kmain(void)
     kernel_paging_init(&boot);
     interrupts_init();
     clock_init(boot.boot_time);
-    tree_set_seed(random_u64());
     sched_init();
     syscall_init();
     process_init();

@@ -141,9 +141,7 @@ static __attribute__((noinline)) status_t wait_shared(uintptr_t va, uint32_t val
     return st;
 }
 
-/* Without the stack protector: it has no array to run over, and is counted by the instruction. */
-__attribute__((no_stack_protector)) status_t futex_wait(uintptr_t va, uint32_t val,
-                                                        uint64_t deadline, bool shared)
+HOT status_t futex_wait(uintptr_t va, uint32_t val, uint64_t deadline, bool shared)
 {
     status_t st = check_address(va);
     if (UNLIKELY(st != OK))

@@ -89,11 +89,9 @@ void aspace_evict(struct aspace *as)
 
 /* ---- telling the others ---- */
 
-void vm_batch_settle(struct aspace *as, struct vm_batch *b)
+void vm_batch_settle_some(struct aspace *as, struct vm_batch *b)
 {
     ASSERT(spin_held(&as->lock));
-    if (!b->to)
-        return;
     struct cpu *cpu = this_cpu();
     uint64_t now = __atomic_add_fetch(&as->generation, 1, __ATOMIC_SEQ_CST);
     if (cpu->aspace == as) {

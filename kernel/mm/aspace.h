@@ -17,6 +17,16 @@ struct vm_batch {
     struct frame_list frames;
 };
 
+/* The same as all zero, without a loop. */
+static inline void vm_batch_init(struct vm_batch *b)
+{
+    b->from = b->to = 0;
+    b->cpus = 0;
+    b->frames.first = b->frames.last = NULL;
+    b->frames.count = 0;
+    b->frames.pinned = false;
+}
+
 /* An entry for va was present and is not any more, or allows less. */
 static inline void vm_batch_add(struct vm_batch *b, uintptr_t va)
 {
@@ -32,7 +42,12 @@ static inline void vm_batch_add(struct vm_batch *b, uintptr_t va)
  * The entries are changed, and as->lock is still held: forget on this CPU, and see which others must. When
  * batch->cpus is 0 nobody holds the translations any more.
  */
-void vm_batch_settle(struct aspace *as, struct vm_batch *b);
+void vm_batch_settle_some(struct aspace *as, struct vm_batch *b);
+static inline void vm_batch_settle(struct aspace *as, struct vm_batch *b)
+{
+    if (b->to)
+        vm_batch_settle_some(as, b);
+}
 /* Without the lock and with interrupts on: make the other CPUs forget, then free the frames. The batch is empty then. */
 void vm_batch_finish_some(struct vm_batch *b);
 static inline void vm_batch_finish(struct vm_batch *b)

@@ -26,6 +26,11 @@ static struct class
     uint32_t slabs, objects; /* there are; objects in use */
 } ALIGNED(64) heap[CLASSES] = { [0 ... CLASSES - 1] = { .lock = SPINLOCK_INIT(RANK_HEAP) } };
 
+/* Objects that each CPU has parked, less those it has taken back. */
+static struct {
+    int32_t count[CLASSES];
+} ALIGNED(64) parked[MAX_CPUS];
+
 static void link_partial(struct frame *f)
 {
     struct frame **head = &heap[f->slab.size_class].partial;
@@ -162,6 +167,42 @@ void kfree(void *p)
         frame_free(page);
 }
 
+static struct heap_object object_of(void *p)
+{
+    struct frame *f = frame_of(align_down(virt_to_phys(p), PAGE_SIZE));
+    return (struct heap_object){ f, p, sizes[f->slab.size_class] };
+}
+
+void kpark(void *p)
+{
+    struct heap_object o = object_of(p);
+    parked[this_cpu()->id].count[o.slab->slab.size_class]++;
+    if (!POISONS)
+        return;
+    spin_lock(&heap[o.slab->slab.size_class].lock);
+    poison_object_freed(&o);
+    spin_unlock(&heap[o.slab->slab.size_class].lock);
+}
+
+void kunpark(void *p, size_t n)
+{
+    struct heap_object o = object_of(p);
+    parked[this_cpu()->id].count[o.slab->slab.size_class]--;
+    if (!POISONS)
+        return;
+    spin_lock(&heap[o.slab->slab.size_class].lock);
+    poison_object_taken(&o, n);
+    spin_unlock(&heap[o.slab->slab.size_class].lock);
+}
+
+static uint32_t parked_in(unsigned class)
+{
+    int32_t n = 0;
+    for (unsigned i = 0; i < MAX_CPUS; i++)
+        n += __atomic_load_n(&parked[i].count[class], __ATOMIC_RELAXED);
+    return n < 0 ? 0 : (uint32_t)n;
+}
+
 uint64_t heap_slack_frames(void)
 {
     uint64_t slack = 0;
@@ -169,7 +210,7 @@ uint64_t heap_slack_frames(void)
         struct class *c = &heap[i];
         uint32_t room = PAGE_SIZE / sizes[i];
         spin_lock(&c->lock);
-        slack += c->slabs - (c->objects + room - 1) / room;
+        slack += c->slabs - (c->objects - parked_in(i) + room - 1) / room;
         spin_unlock(&c->lock);
     }
     return slack;

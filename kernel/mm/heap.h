@@ -14,6 +14,12 @@ void *kmalloc(size_t n) __attribute__((malloc));
 /* The same, zeroed. */
 void *kzalloc(size_t n) __attribute__((malloc));
 void kfree(void *p);
+/*
+ * For who keeps one freed object at hand for the next time: after kpark it counts as free, and is filled as such in a kernel
+ * that checks itself, but nobody else gets it until kunpark (for n bytes, contents undefined). Interrupts are off.
+ */
+void kpark(void *p);
+void kunpark(void *p, size_t n);
 /* Slabs that would not be there if objects lay as densely as they can: what in-use objects scattered over slabs keep. */
 uint64_t heap_slack_frames(void);
 

@@ -72,16 +72,17 @@ pte_t *pt_slot(paddr_t top, uintptr_t va, int level, frame_source source, void *
 
 pte_t *pt_walk(paddr_t top, uintptr_t va, uintptr_t *next)
 {
-    paddr_t at = top;
+    pte_t *t = phys_to_virt(top);
+#pragma GCC unroll 3
     for (int l = 3; l > 0; l--) {
-        pte_t e = table(at)[pte_index(va, l)];
+        pte_t e = t[pte_index(va, l)];
         if (!(e & PTE_PRESENT)) {
             *next = align_down(va, level_size(l)) + level_size(l);
             return NULL;
         }
-        at = e & PTE_ADDR;
+        t = phys_to_virt(e & PTE_ADDR);
     }
-    return &table(at)[pte_index(va, 0)];
+    return &t[pte_index(va, 0)];
 }
 
 pte_t pt_lookup(paddr_t top, uintptr_t va)

@@ -19,6 +19,7 @@ struct heap_object {
 };
 
 #ifdef DEBUG
+#define POISONS true /* whether any of this is done */
 /*
  * Bytes that a request of n is rounded up to, so that a guard follows; powers of two keep their alignment instead. A
  * slab has no more objects than struct frame has bits for.
@@ -41,6 +42,7 @@ void poison_frame_taken(paddr_t p);
 void poison_frame_freed(paddr_t p);
 void poison_list_freed(const struct frame_list *l);
 #else
+#define POISONS false
 static inline size_t poison_room(size_t n)
 {
     return n;

@@ -296,8 +296,7 @@ void shm_describe(struct shm *s, struct shm_info *info)
 {
     *info = (struct shm_info){ 0 };
     spin_lock(&s->maps_lock);
-    LIST_FOR (n, &s->mappings)
-        info->mappings++;
+    info->mappings = s->mapping_count;
     spin_unlock(&s->maps_lock);
     spin_lock(&s->lock);
     info->size = s->pages << PAGE_SHIFT;

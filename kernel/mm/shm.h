@@ -30,6 +30,7 @@ struct shm {
     uint64_t pages; /* [a] size; written with s held */
     struct spinlock maps_lock; /* m */
     struct list mappings; /* [m] struct region.shm_node */
+    uint32_t mapping_count; /* [m] */
     uint32_t sweep; /* [m] number of the last walk over the mappings */
     bool write_stop; /* [a] sealed against writing, or being sealed; set with m held */
     struct spinlock lock; /* s */

@@ -14,8 +14,11 @@
 struct aspace {
     struct spinlock lock;  /* v */
     paddr_t root;          /* [I] PML4 */
-    struct tree regions;   /* [v] by start address */
+    struct tree regions;   /* [v] by start address (region.h) */
+    struct region *first;  /* [v] the lowest */
     struct region *recent; /* [v] found last */
+    struct region *spare;  /* [v] memory for the next one, parked; or NULL */
+    struct leaving *leaving; /* [v] ranges that are being unmapped */
     uintptr_t base;        /* [I] where the mmap area begins */
     uintptr_t hint;        /* [v] below it the mmap area has no gap worth a look */
     uint32_t region_count; /* [v] */
@@ -29,22 +32,6 @@ struct aspace {
         uint64_t presence; /* both, for who changes both */
     };
     uint64_t generation; /* [a] counts what took translations away; changed with v held */
-};
-
-struct region {
-    struct tree_node node; /* [v] key: start */
-    uintptr_t end;         /* [v] */
-    uint8_t prot;          /* [v] VM_READ … */
-    uint8_t max_prot;      /* [I] what vm_protect may give */
-    bool copy;             /* [I] what is written goes to copies of the object's pages */
-    uint32_t gone_at;      /* [v] low bits of aspace.generation once it is empty */
-    uintptr_t gone; /* [v] 0, or it is being unmapped and has no pages below this any more */
-    struct aspace *as; /* [I] */
-    struct shm *shm; /* [I] holds a reference; NULL: anonymous */
-    uint64_t shm_page; /* [v] index of the object's page at start */
-    struct list shm_node; /* [shm->maps_lock] */
-    uint32_t
-        sweep; /* [shm->maps_lock] the last walk over the mappings of the object that is done with it */
 };
 
 /* a pays for what it takes, as long as it lives. NULL when memory is out, or a's limit. */
@@ -74,9 +61,16 @@ struct vm_map_args {
     uint64_t offset;
 };
 status_t vm_map(struct aspace *as, const struct vm_map_args *a, uintptr_t *at) MUST_CHECK;
-/* -EINVAL: bad numbers; -ENOMEM: a region could not be split. Nothing has changed then. */
+/*
+ * The lock is not held all the time, but other threads find all of the range gone at once, and nothing can be mapped there
+ * before the end. -EINVAL: bad numbers; -ENOMEM: a region could not be split. Nothing has changed then.
+ */
 status_t vm_unmap(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;
-/* -EINVAL: bad numbers, W+X or a hole; -EACCES: more than max_prot; -EPERM: sealed; -ENOMEM as vm_unmap. */
+/*
+ * -EINVAL: bad numbers, W+X or a hole; -EACCES: more than max_prot; -EPERM: sealed; -ENOMEM as vm_unmap. Nothing has
+ * changed then, but for this: when there are many regions others come in between, and what they unmap or map in the range
+ * meanwhile may make it fail half done.
+ */
 status_t vm_protect(struct aspace *as, uintptr_t addr, uint64_t len, uint32_t prot) MUST_CHECK;
 /* Make anonymous memory readable and writable; what is so already keeps its contents. Errors as vm_protect. */
 status_t vm_commit(struct aspace *as, uintptr_t addr, uint64_t len) MUST_CHECK;

@@ -7,16 +7,8 @@
 #define PROT_ALL  (VM_READ | VM_WRITE | VM_EXEC)
 #define SEALS_ALL (SHM_SEAL_SHRINK | SHM_SEAL_GROW | SHM_SEAL_WRITE | SHM_SEAL_SEAL)
 
-/*
- * The process whose memory a call works on, to be given back with put_target. A process that is ending has no address
- * space to work on; a hold keeps another one from ending meanwhile. The caller's own stays while it is in the call.
- */
-static status_t get_target(handle_t h, struct process **p)
+static status_t get_other(handle_t h, struct process **p)
 {
-    if (h == HANDLE_SELF) {
-        *p = process_current();
-        return OK;
-    }
     status_t st = process_get(h, RIGHT_MANAGE, p);
     if (st != OK)
         return st;
@@ -26,15 +18,27 @@ static status_t get_target(handle_t h, struct process **p)
     return st;
 }
 
-static void put_target(handle_t h, struct process *p)
+/*
+ * The process whose memory a call works on, to be given back with put_target. A process that is ending has no address
+ * space to work on; a hold keeps another one from ending meanwhile. The caller's own stays while it is in the call.
+ */
+static inline status_t get_target(handle_t h, struct process **p)
 {
-    if (h == HANDLE_SELF)
+    if (UNLIKELY(h != HANDLE_SELF))
+        return get_other(h, p);
+    *p = process_current();
+    return OK;
+}
+
+static inline void put_target(handle_t h, struct process *p)
+{
+    if (LIKELY(h == HANDLE_SELF))
         return;
     process_release(p);
     object_put(&p->obj);
 }
 
-int64_t sys_vm_map(handle_t proc, uintptr_t addr, size_t len, uint32_t prot, uint32_t flags)
+HOT int64_t sys_vm_map(handle_t proc, uintptr_t addr, size_t len, uint32_t prot, uint32_t flags)
 {
     struct process *p;
     uintptr_t at;
@@ -49,7 +53,7 @@ int64_t sys_vm_map(handle_t proc, uintptr_t addr, size_t len, uint32_t prot, uin
     return st != OK ? st : (int64_t)at;
 }
 
-int64_t sys_vm_unmap(handle_t proc, uintptr_t addr, size_t len)
+HOT int64_t sys_vm_unmap(handle_t proc, uintptr_t addr, size_t len)
 {
     struct process *p;
     status_t st = get_target(proc, &p);

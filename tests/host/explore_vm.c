@@ -2,7 +2,7 @@
  * Address spaces under the explorer: regions, page-table entries and who must forget them. Each fiber is a CPU with
  * translations of its own, which it keeps until it is told to forget them; no access may reach a frame that is free.
  *
- * SOURCES: kernel/mm/vm.c kernel/mm/aspace.c kernel/mm/shm.c
+ * SOURCES: kernel/mm/vm.c kernel/mm/region.c kernel/mm/pages.c kernel/mm/fault.c kernel/mm/protect.c kernel/mm/foreign.c kernel/mm/mappings.c kernel/mm/aspace.c kernel/mm/shm.c
  */
 #include <string.h>
 
