@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <rugo/crash.h>
 #include <rugo/ipc.h>
+#include <rugo/processes.h>
 #include <rugo/proto_tty.h>
 #include <rugo/spawn.h>
 #include <rugo/start.h>
@@ -28,7 +29,8 @@ enum {
     STATUS_CANNOT_RUN = 126,
     STATUS_NOT_FOUND = 127,
     STATUS_SIGNAL = 128,            /* plus the signal's number */
-    INTERRUPTED_MAX = 64, /* processes that hear of the interrupt key */
+    ROUNDS_MAX =
+        8, /* looks for processes that were made while others were told of the interrupt key */
     EVENT_END = 1,
     EVENT_KEY = 2,
 };
@@ -88,10 +90,10 @@ static void lend_terminal(void)
 
     if (!has_terminal)
         return;
+    while (sys_port_wait(port, stale, 4, 0) > 0)
+        ; /* of the program before; from now on the key is for this one, also before it runs */
     (void)tty_watch(STDIN_FILENO, 1);
     (void)tty_set_mode(STDIN_FILENO, TTY_COOKED);
-    while (sys_port_wait(port, stale, 4, 0) > 0)
-        ;
 }
 
 /* Why a program could not be started; the status for that. */
@@ -166,19 +168,38 @@ static void close_replaced(int fds[3])
     }
 }
 
-/* The interrupt key, for all programs of a job. */
+static void interrupt_process(handle_t job, uint64_t pid)
+{
+    handle_t proc = sys_process_open(job, pid, RIGHT_MANAGE);
+
+    if (proc < 0)
+        return;
+    (void)sys_process_upcall(proc, SIGINT);
+    (void)sys_handle_close(proc);
+}
+
+/*
+ * The interrupt key, for all programs of a job, also for those that are made meanwhile: later ones have higher numbers.
+ * When it can't be told who they are, they end.
+ */
 static void interrupt_job(handle_t job)
 {
-    uint64_t pids[INTERRUPTED_MAX];
-    int64_t n = sys_job_list(job, pids, INTERRUPTED_MAX);
+    uint64_t told = 0, *pids;
+    bool more = true;
 
-    for (int64_t i = 0; i < n && i < INTERRUPTED_MAX; i++) {
-        handle_t proc = sys_process_open(job, pids[i], RIGHT_MANAGE);
+    for (int round = 0; more && round < ROUNDS_MAX; round++) {
+        int64_t n = job_pids(job, &pids);
 
-        if (proc < 0)
-            continue;
-        (void)sys_process_upcall(proc, SIGINT);
-        (void)sys_handle_close(proc);
+        if (n < 0) {
+            (void)sys_job_kill(job);
+            return;
+        }
+        more = n > 0 && pids[n - 1] > told;
+        for (int64_t i = 0; i < n; i++)
+            if (pids[i] > told)
+                interrupt_process(job, pids[i]);
+        told = more ? pids[n - 1] : told;
+        free(pids);
     }
 }
 

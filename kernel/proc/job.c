@@ -166,31 +166,33 @@ void job_kill(struct job *j)
 }
 
 struct listing {
+    uint64_t after;
     uint64_t *pids;
-    size_t room, count;
+    size_t room, count, all;
 };
 
 static bool list_one(struct process *p, void *arg)
 {
     struct listing *l = arg;
-    size_t kept = l->count < l->room ? l->count : l->room, at = kept;
-    l->count++;
+    size_t at = l->count;
+    l->all++;
     while (at > 0 && l->pids[at - 1] > p->pid)
         at--;
-    if (at >= l->room)
+    if (p->pid <= l->after || at == l->room)
         return false;
-    for (size_t i = kept < l->room ? kept : l->room - 1; i > at; i--)
-        l->pids[i] = l->pids[i - 1];
+    l->count += l->count < l->room;
+    memmove(&l->pids[at + 1], &l->pids[at], (l->count - at - 1) * sizeof *l->pids);
     l->pids[at] = p->pid;
     return false;
 }
 
-size_t job_list(struct job *j, uint64_t *pids, size_t n)
+size_t job_list(struct job *j, uint64_t after, uint64_t *pids, size_t n, size_t *all)
 {
-    struct listing l = { pids, n, 0 };
+    struct listing l = { .after = after, .pids = pids, .room = n };
     spin_lock(&lock);
     each(j, list_one, &l);
     spin_unlock(&lock);
+    *all = l.all;
     return l.count;
 }
 

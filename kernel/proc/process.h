@@ -74,8 +74,8 @@ void job_kill(struct job *j);
 /* -EINVAL: kind; -EPERM: the caller lives in j and would raise its own limit. */
 status_t job_limit(struct job *j, uint32_t kind, uint64_t value) MUST_CHECK;
 void job_describe(struct job *j, struct job_info *info);
-/* Store up to n process numbers of the job and the jobs in it, lowest first; how many there are. */
-size_t job_list(struct job *j, uint64_t *pids, size_t n);
+/* Store up to n process numbers above `after` of the job and the jobs in it, lowest first; how many. *all: how many there are. */
+size_t job_list(struct job *j, uint64_t after, uint64_t *pids, size_t n, size_t *all);
 /* Describe up to n jobs, j and those in it, with a number above `after`, lowest first; how many. */
 size_t job_jobs(struct job *j, uint64_t after, struct job_record *out, size_t n);
 /* The job with that number, j or one in it, with a reference, or NULL. */

@@ -146,20 +146,36 @@ int64_t sys_job_kill(handle_t job)
     return st;
 }
 
+#define PIDS_AT_ONCE (PAGE_SIZE / sizeof(uint64_t))
+
+/* Store the numbers of j's processes, a page of them at a time; how many there are, or more than n of them. */
+static int64_t copy_pids(struct job *j, struct user_out out, size_t n, uint64_t *page)
+{
+    size_t stored = 0, got, all;
+    uint64_t after = 0;
+    do {
+        got = job_list(j, after, page, min_u64(n - stored, PIDS_AT_ONCE), &all);
+        status_t st =
+            copy_to_user(user_out_at(out, stored * sizeof *page), page, got * sizeof *page);
+        if (st != OK)
+            return st;
+        stored += got;
+        after = got ? page[got - 1] : after;
+    } while (got == PIDS_AT_ONCE && stored < n);
+    return (int64_t)(stored < n || all < n ? stored : all);
+}
+
 int64_t sys_job_list(handle_t job, struct user_out pids, size_t n)
 {
     struct job *j;
-    const size_t room = PAGE_SIZE / sizeof(uint64_t);
     status_t st = get_job(job, RIGHT_INSPECT, &j);
     if (st != OK)
         return st;
-    uint64_t *list = kmalloc(PAGE_SIZE);
-    size_t count = list ? job_list(j, list, n < room ? n : room) : 0,
-           stored = min_u64(count, min_u64(n, room));
-    st = list ? copy_to_user(pids, list, stored * sizeof *list) : -ENOMEM;
-    kfree(list);
+    uint64_t *page = kmalloc(PAGE_SIZE);
+    int64_t count = page ? copy_pids(j, pids, n, page) : -ENOMEM;
+    kfree(page);
     object_put(&j->obj);
-    return st != OK ? st : (int64_t)count;
+    return count;
 }
 
 int64_t sys_process_open(handle_t job, uint64_t pid, uint32_t rights)

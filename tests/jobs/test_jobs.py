@@ -13,6 +13,11 @@ def test_start(boot, nonce, secret):
     boot(f"test=job.start nonce={nonce}").ok().line("JOB: start ok", nonce=nonce, secret=secret)
 
 
+def test_list(boot):
+    """Processes of a job are all listed, however many there are."""
+    boot("test=job.list").ok().line("MANY: 1200 listed")
+
+
 @pytest.mark.parametrize("smp", [1, 4])
 def test_out_of_memory(boot, nonce, secret, smp):
     """The job to blame is ended and named; its neighbour lives on."""

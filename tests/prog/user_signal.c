@@ -147,9 +147,27 @@ static void on_interrupt(int number)
     (void)write(STDOUT_FILENO, text, sizeof(text) - 1);
 }
 
+/* Says when the main thread waits for a line. Signals are the main thread's. */
+static int tell_reading(void *main_thread)
+{
+    uint64_t id = (uint64_t)(uintptr_t)main_thread;
+    struct thread_info t = { 0 };
+    sigset_t all;
+
+    sigfillset(&all);
+    EXPECT(0, sigprocmask(SIG_BLOCK, &all, NULL));
+    while (t.state != RUN_BLOCKED || t.call != SYS_ipc_call || t.place != PLACE_RECEIVED) {
+        NEED(sys_thread_sleep(MS));
+        EXPECT(1, sys_process_threads(HANDLE_SELF, id - 1, &t, 1));
+    }
+    static const char text[] = "reading\n";
+    return write(STDOUT_FILENO, text, sizeof(text) - 1) < 0;
+}
+
 static int from_shell(const char *how)
 {
     char line[64];
+    struct thread teller;
     struct sigaction a = { .sa_handler = on_interrupt };
     ssize_t n;
 
@@ -165,6 +183,8 @@ static int from_shell(const char *how)
     printf("ready\n");
     while (strcmp(how, "spin") == 0 && interrupts < 3)
         ;
+    if (strcmp(how, "spin") != 0)
+        EXPECT(0, thread_start(&teller, tell_reading, (void *)(uintptr_t)sys_thread_self(), 0));
     n = read(STDIN_FILENO, line, sizeof(line) - 1);
     if (n < 0)
         printf("read: %s\n", strerror(errno));

@@ -53,6 +53,11 @@ class Shell:
         """Send keys, Enter not included."""
         self.tty.send(text)
 
+    def lent(self):
+        """Wait until a program has the terminal: what is typed, here a `~`, is echoed by the console then."""
+        self.type("~")
+        self.expect("~")
+
     def expect(self, pattern, timeout=30):
         """Wait for a regular expression among what is printed; the match."""
         try:

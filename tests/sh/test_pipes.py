@@ -1,7 +1,5 @@
 """Pipes between programs in the shell: bytes, statuses, missing programs, builtins, redirections, the interrupt key."""
 
-import time
-
 CTRL_C = "\x03"
 
 
@@ -59,12 +57,23 @@ def test_redirections_and_builtins(shell):
 def test_interrupt_ends_all(shell):
     sh = shell()
     before = sh.ok("ps").count("\n")
-    sh.type("sleep 100 | sleep 100 | cat\r")
-    time.sleep(0.5)
+    sh.type("sleep 100 | sleep 100 | sh -c 'echo all run; cat'\r")
+    sh.expect(r"\nall run")                       # the last one is started last
     sh.type(CTRL_C)
     sh.prompt()
     assert sh.ok("echo $?") == "130\n"
     assert sh.ok("ps").count("\n") == before
+
+
+def test_interrupt_reaches_all(shell):
+    """However many there are: 120 children of a program that goes on itself."""
+    sh = shell()
+    sh.type("/boot/test/many 120\r")
+    sh.expect("MANY: 120 wait")
+    sh.type(CTRL_C)
+    sh.expect("MANY: 120 heard")
+    sh.prompt()
+    assert sh.ok("echo $?") == "0\n"
 
 
 def test_nothing_is_left_behind(shell, rounds):

@@ -1,7 +1,5 @@
 """The shell as a person uses it: words, files, exit statuses, keys, and the interrupt key."""
 
-import time
-
 import pytest
 
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
@@ -142,13 +140,11 @@ def test_control_keys_at_the_prompt(shell):
 def test_interrupt_ends_what_runs(shell, program):
     sh = shell()
     sh.type(program + "\r")
-    time.sleep(0.5)
+    sh.lent()
     sh.type(CTRL_C)
     sh.prompt(timeout=5)
     assert sh.ok("true; echo $?") == "0\n"
-    sh.type(program + "\r")
-    time.sleep(0.5)
-    sh.type(CTRL_C)
+    sh.type(program + "\r" + CTRL_C)                    # while it is being started
     sh.prompt(timeout=5)
     assert sh.output_of("echo $?") == "130\n"
     names = [line.split()[-1] for line in sh.ok("ps").splitlines()]
@@ -158,7 +154,7 @@ def test_interrupt_ends_what_runs(shell, program):
 def test_interrupt_ends_the_whole_list(shell):
     sh = shell()
     sh.type("sleep 1000; echo not reached\r")
-    time.sleep(0.5)
+    sh.lent()
     sh.type(CTRL_C)
     assert "not reached" not in sh.prompt(timeout=5).split("\n", 1)[1]
 
@@ -167,9 +163,8 @@ def test_interrupt_again_and_again(shell, rounds):
     """Readers that were killed hold nothing up, however many there were."""
     sh = shell()
     for _ in range(rounds(40, 400)):
-        sh.type("cat\r")
-        sh.expect(r"cat\s")
-        time.sleep(0.05)
+        sh.type("cat\ra line\r")
+        sh.expect(r"a line\s+a line\s")                 # its echo and what cat made of it: now it waits again
         sh.type(CTRL_C)
         sh.prompt(timeout=5)
     assert sh.ok("echo still here") == "still here\n"
@@ -181,13 +176,11 @@ def test_programs_that_handle_the_interrupt_key(shell):
              ("eintr", "caught", "read: .*[Ii]nterrupted")]
     for how, said, result in cases:
         sh.type(f"/boot/test/user_signal {how}; echo went on\r")
-        sh.expect("ready")
-        time.sleep(0.2)
+        sh.expect("reading")
         sh.type(CTRL_C)
         if said:
             sh.expect(said)
         if how != "eintr":
-            time.sleep(0.2)
             sh.type("hello\r")
         sh.expect(result)
         assert "went on" in sh.prompt()
@@ -215,14 +208,14 @@ def test_kill_sends(shell):
 def test_lines_for_programs(shell):
     sh = shell()
     sh.type("cat\r")
-    time.sleep(0.3)
-    sh.type("wrong" + BACKSPACE * 5 + "right\r")
+    sh.lent()
+    sh.type(BACKSPACE + "wrong" + BACKSPACE * 5 + "right\r")
     sh.expect("right")
     sh.type(CTRL_D)
     assert "right\n" in sh.prompt()
     sh.type("cat\r")
-    time.sleep(0.3)
-    sh.type("no newline" + CTRL_D + CTRL_D)
+    sh.lent()
+    sh.type(BACKSPACE + "no newline" + CTRL_D + CTRL_D)
     assert sh.prompt().count("no newline") == 2
 
 
