@@ -231,6 +231,8 @@ static void lends_to_taker(void)
     handle_t session = new_session(pair_ep, 1, 0, &id);
     NEED(thread_start(&t[0], first_of_two, NULL, 0));
     NEED(thread_start(&t[1], second_of_two, NULL, 0));
+    while (__atomic_load_n(&pair_id[1], __ATOMIC_ACQUIRE) == 0 || priority_of(pair_id[1]) != LOW)
+        NEED(sys_thread_sleep(1 * MS));
     begin_call(&c[0], session, 1);
     await_step(1);
     EXPECT(PRIORITY_DEFAULT, priority_of(pair_id[0]));
