@@ -73,7 +73,6 @@ static inline void call_begin(struct msg_slot *s, struct session *session, enum 
 {
     s->token += 1u << MSG_INDEX_BITS;
     s->session = session;
-    s->item.kind = ITEM_CALL;
     s->state = state;
 }
 
@@ -88,23 +87,21 @@ static inline void call_received(struct endpoint *ep, struct msg_slot *s)
 /* The server, which had received it, has it no more. */
 static inline void call_left_server(struct msg_slot *s)
 {
-    s->node.prev->next = s->node.next;
-    s->node.next->prev = s->node.prev;
+    list_unlink(&s->node);
     __atomic_store_n(&s->cell->ep, NULL, __ATOMIC_RELEASE);
 }
 
 /* The first thread to have a message of those that sleep for one, or NULL. */
 static inline struct thread *endpoint_sleeper(const struct endpoint *ep)
 {
-    const struct list *n = ep->receivers.threads.next;
-    if (ep->waiter)
-        return ep->waiter;
-    return n == &ep->receivers.threads ? NULL : LIST_ENTRY(n, struct thread, wait_node);
+    return ep->waiter ? ep->waiter : wait_queue_first(&ep->receivers);
 }
 /* Lend the caller's priority to who will serve the call, which is about to be queued (lend.c). */
 void call_lend(struct endpoint *ep, struct msg_slot *s);
 /* Lend it to the thread that has received the call, ep->server. */
 void call_lend_receiver(struct endpoint *ep, struct msg_slot *s);
+/* Lend the thread that it is lent to, or was not because it was important enough, what the caller's priority is now. */
+void call_lend_again(struct msg_slot *s);
 /* Nothing is lent any more. */
 void call_take_back(struct msg_slot *s);
 
@@ -113,6 +110,7 @@ static inline void call_over(struct msg_slot *s)
 {
     s->state = CALL_IDLE;
     s->session = NULL;
+    s->item.kind = ITEM_CALL; /* of the next one: it may have been cancelled */
 }
 
 /* Hand handles over to the slot of who is to have them. */

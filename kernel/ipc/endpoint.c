@@ -28,8 +28,8 @@ uint64_t ipc_message_count(void)
 
 /* What to let go of once no lock is held. */
 struct trash {
-    struct list sends;    /* struct send_item.item.node */
-    struct list sessions; /* struct session.closed.node, each with a reference to drop */
+    struct list sends;    /* struct send_item.item.session_node */
+    struct list sessions; /* struct session.closed.session_node, each with a reference to drop */
     struct list ghosts;   /* struct msg_slot.node */
 };
 
@@ -45,7 +45,7 @@ static void trash_init(struct trash *t)
 static void item_init(struct ipc_item *item, enum item_kind kind)
 {
     item->kind = kind;
-    list_init(&item->node);
+    prio_node_init(&item->node);
     list_init(&item->session_node);
 }
 
@@ -58,18 +58,34 @@ static void wake_receiver(struct endpoint *ep, int result)
         (void)wait_wake_one(&ep->receivers, result);
 }
 
-static void enqueue(struct endpoint *ep, struct ipc_item *item)
+/*
+ * Put an item of s into the queue. One-way messages that were sent on s before, at most IPC_SEND_CREDIT, become as important,
+ * so that it does not overtake them.
+ */
+static void place(struct session *s, struct ipc_item *item, uint32_t priority)
 {
-    list_add_tail(&ep->queue, &item->node);
-    wake_receiver(ep, 0);
-    object_signal(&ep->obj, 0, EV_READABLE);
+    LIST_FOR (n, &s->sends) {
+        struct ipc_item *sent = LIST_ENTRY(n, struct ipc_item, session_node);
+        if (sent->node.priority >= priority)
+            continue;
+        prio_del(&sent->node);
+        prio_add(&s->ep->queue, &sent->node, priority);
+    }
+    prio_add(&s->ep->queue, &item->node, priority);
+}
+
+static void enqueue(struct session *s, struct ipc_item *item)
+{
+    place(s, item, thread_priority(current_thread()));
+    wake_receiver(s->ep, 0);
+    object_signal(&s->ep->obj, 0, EV_READABLE);
 }
 
 static void dequeue(struct endpoint *ep, struct ipc_item *item)
 {
-    list_del(&item->node);
+    prio_del(&item->node);
     list_del(&item->session_node);
-    if (list_empty(&ep->queue))
+    if (prio_queue_empty(&ep->queue))
         object_signal(&ep->obj, EV_READABLE, 0);
 }
 
@@ -96,7 +112,7 @@ static void end_service(struct msg_slot *s)
 {
     if (s->state == CALL_RECEIVED)
         call_left_server(s);
-    if (!list_empty(&s->item.node))
+    if (prio_queued(&s->item.node))
         dequeue(s->session->ep, &s->item);
 }
 
@@ -133,7 +149,7 @@ static void finish_call(struct msg_slot *s, int result, struct trash *trash)
 static void endpoint_destroy(struct object *o)
 {
     struct endpoint *ep = CONTAINER(o, struct endpoint, obj);
-    ASSERT(list_empty(&ep->queue) && list_empty(&ep->received) && !ep->sessions.root);
+    ASSERT(prio_queue_empty(&ep->queue) && list_empty(&ep->received) && !ep->sessions.root);
     kfree(ep);
 }
 
@@ -143,20 +159,16 @@ static void revoke(struct session *s, struct trash *trash)
     struct endpoint *ep = s->ep;
     s->revoked = true;
     tree_remove(&ep->sessions, &s->node);
-    LIST_FOR (n, &s->items) {
-        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, session_node);
-        if (item->kind == ITEM_SEND) {
-            struct send_item *m = CONTAINER(item, struct send_item, item);
-            dequeue(ep, item);
-            list_add_tail(&trash->sends, &m->item.node);
-        } else {
-            finish_call(CONTAINER(item, struct msg_slot, item), -EPIPE, trash);
-        }
+    LIST_FOR (n, &s->sends) {
+        dequeue(ep, LIST_ENTRY(n, struct ipc_item, session_node));
+        list_add_tail(&trash->sends, n);
     }
+    LIST_FOR (n, &s->calls)
+        finish_call(CONTAINER(n, struct msg_slot, item.session_node), -EPIPE, trash);
     bury_all(s, trash);
-    if (!list_empty(&s->closed.node))
+    if (prio_queued(&s->closed.node))
         dequeue(ep, &s->closed);
-    list_add_tail(&trash->sessions, &s->closed.node);
+    list_add_tail(&trash->sessions, &s->closed.session_node);
     wait_wake_all(&s->senders, -EPIPE);
     object_signal(&s->obj, 0, EV_HUP);
 }
@@ -165,14 +177,14 @@ static void empty_trash(struct trash *t)
 {
     struct list *n;
     while ((n = list_pop(&t->sends)))
-        send_free(CONTAINER(n, struct send_item, item.node));
+        send_free(CONTAINER(n, struct send_item, item.session_node));
     while ((n = list_pop(&t->ghosts))) {
         struct msg_slot *ghost = LIST_ENTRY(n, struct msg_slot, node);
         object_put(&ghost->session->obj);
         msg_slot_forget(ghost);
     }
     while ((n = list_pop(&t->sessions)))
-        object_put(&CONTAINER(n, struct session, closed.node)->obj);
+        object_put(&CONTAINER(n, struct session, closed.session_node)->obj);
 }
 
 static struct session *session_from(struct tree_node *n)
@@ -197,7 +209,7 @@ static bool end_some(struct endpoint *ep, bool all, uint64_t *from, uint64_t to)
         *from = n->key;
         next = tree_next(n);
         /* A kept session whose clients are all gone means nothing to the next incarnation. */
-        if (all || !s->keep || !list_empty(&s->closed.node))
+        if (all || !s->keep || prio_queued(&s->closed.node))
             revoke(s, &trash);
     }
     spin_unlock(&ep->lock);
@@ -246,7 +258,7 @@ struct endpoint *endpoint_create(void)
         return NULL;
     object_init(&ep->obj, OBJ_ENDPOINT, &endpoint_ops);
     spin_init(&ep->lock, RANK_ENDPOINT);
-    list_init(&ep->queue);
+    prio_queue_init(&ep->queue);
     list_init(&ep->received);
     wait_queue_init(&ep->receivers);
     ep->next_id = 1;
@@ -264,8 +276,8 @@ static void session_last_handle(struct object *o)
 {
     struct session *s = CONTAINER(o, struct session, obj);
     spin_lock(&s->ep->lock);
-    if (!s->revoked && list_empty(&s->closed.node))
-        enqueue(s->ep, &s->closed);
+    if (!s->revoked && !prio_queued(&s->closed.node))
+        enqueue(s, &s->closed);
     spin_unlock(&s->ep->lock);
 }
 
@@ -283,7 +295,8 @@ struct session *session_create(struct endpoint *ep, uint64_t badge, bool keep)
     s->badge = badge;
     s->keep = keep;
     s->revoked = true; /* until session_open */
-    list_init(&s->items);
+    list_init(&s->sends);
+    list_init(&s->calls);
     list_init(&s->ghosts);
     item_init(&s->closed, ITEM_CLOSED);
     wait_queue_init(&s->senders);
@@ -300,7 +313,7 @@ uint64_t session_open(struct session *s)
         object_get(&s->obj); /* the tree's */
         tree_insert(&ep->sessions, &s->node);
         if (__atomic_load_n(&s->obj.handles, __ATOMIC_ACQUIRE) == 0) /* closed again already */
-            enqueue(ep, &s->closed);
+            enqueue(s, &s->closed);
     }
     spin_unlock(&ep->lock);
     return id;
@@ -414,8 +427,8 @@ status_t endpoint_send(struct session *s, bool wait)
     st = wait_credit(s, wait);
     if (st == OK) {
         s->queued++;
-        list_add_tail(&s->items, &m->item.session_node);
-        enqueue(s->ep, &m->item);
+        enqueue(s, &m->item);
+        list_add_tail(&s->sends, &m->item.session_node);
     }
     spin_unlock(&s->ep->lock);
     if (st != OK) {
@@ -432,12 +445,30 @@ status_t endpoint_send(struct session *s, bool wait)
 /* ---- calling ---- */
 
 /* Tell the server, once, that the caller wants its answer now. */
-static void cancel(struct endpoint *ep, struct msg_slot *s)
+static void cancel(struct msg_slot *s)
 {
     if (s->item.kind == ITEM_CANCEL)
         return;
     s->item.kind = ITEM_CANCEL;
-    enqueue(ep, &s->item);
+    enqueue(s->session, &s->item);
+}
+
+/* The calling thread's priority may have changed: its place in the queue and what it lends do with it. */
+static void follow_priority(struct msg_slot *s)
+{
+    __atomic_fetch_and(&s->thread->work, ~WORK_PRIORITY, __ATOMIC_SEQ_CST);
+    uint32_t priority = thread_priority(s->thread);
+    if (prio_queued(&s->item.node) && s->item.node.priority != priority) {
+        prio_del(&s->item.node);
+        place(s->session, &s->item, priority);
+    }
+    call_lend_again(s);
+}
+
+/* Whether the calling thread has work of these kinds. */
+static bool has_work(uint32_t kinds)
+{
+    return __atomic_load_n(&current_thread()->work, __ATOMIC_SEQ_CST) & kinds;
 }
 
 /*
@@ -449,18 +480,23 @@ static int await_answer(struct endpoint *ep, struct msg_slot *s, uint64_t deadli
 {
     uint32_t heed = WORK_KILL | WORK_UPCALL;
     while (s->state != CALL_DONE) {
+        if (has_work(WORK_PRIORITY)) {
+            follow_priority(s);
+            if (st == -EINTR && !has_work(heed))
+                st = OK; /* it woke for nothing else */
+        }
         if (st < 0 && s->state == CALL_QUEUED) {
             dequeue(ep, &s->item);
             return st;
         }
         if (st < 0) {
-            cancel(ep, s);
+            cancel(s);
             if (thread_killed(s->thread))
                 return -EINTR;
             deadline = WAIT_FOREVER;
             heed = WORK_KILL;
         }
-        st = wait_sleep_heeding(&s->caller, &ep->lock, deadline, heed);
+        st = wait_sleep_heeding(&s->caller, &ep->lock, deadline, heed | WORK_PRIORITY);
     }
     return s->result;
 }
@@ -531,9 +567,9 @@ status_t endpoint_call(struct session *session, int64_t timeout)
         return -EPIPE;
     }
     call_begin(s, session, CALL_QUEUED);
-    list_add_tail(&session->items, &s->item.session_node);
+    list_add_tail(&session->calls, &s->item.session_node);
     call_lend(ep, s);
-    enqueue(ep, &s->item);
+    enqueue(session, &s->item);
     return complete_call(ep, s, deadline, OK);
 }
 
@@ -580,7 +616,7 @@ static void take_send(struct send_item *m, struct ipc_msg *buf, struct delivery 
         d->cargo = *m->cargo;
         m->cargo->nhandles = 0;
     }
-    list_add_tail(&d->trash.sends, &m->item.node);
+    list_add_tail(&d->trash.sends, &m->item.session_node);
     m->session->queued--;
     (void)wait_wake_one(&m->session->senders, 0);
 }
@@ -591,7 +627,7 @@ static void take_closed(struct session *s, struct ipc_msg *buf, struct delivery 
     s->revoked = true;
     tree_remove(&s->ep->sessions, &s->node);
     bury_all(s, &d->trash);
-    list_add_tail(&d->trash.sessions, &s->closed.node);
+    list_add_tail(&d->trash.sessions, &s->closed.session_node);
     call_fill(buf, IPC_CLOSED, s, 0, 0, 0, 0);
 }
 
@@ -628,12 +664,12 @@ static status_t complete_receive(struct endpoint *ep, bool wait, uint64_t deadli
     d.sender = NULL;
     trash_init(&d.trash);
     /* What is still in the queue of a dead endpoint is being ended: nobody could answer it. */
-    while (st == OK && (ep->dead || list_empty(&ep->queue)))
+    while (st == OK && (ep->dead || prio_queue_empty(&ep->queue)))
         st = ep->dead ? -EPIPE : wait ? wait_sleep(&ep->receivers, &ep->lock, deadline) : -EAGAIN;
     if (st >= 0)
         ep->server = (struct server_name){ own->cell, own->thread->id };
     if (st == OK)
-        take(ep, LIST_ENTRY(ep->queue.next, struct ipc_item, node), own->buf, &d);
+        take(ep, LIST_ENTRY(prio_first(&ep->queue), struct ipc_item, node), own->buf, &d);
     spin_unlock(&ep->lock);
     if (st < 0)
         return st;
@@ -659,7 +695,7 @@ status_t endpoint_receive_resume(struct endpoint *ep, uint64_t deadline, int st)
     spin_lock(&ep->lock);
     if (ep->waiter == t)
         ep->waiter = NULL;
-    list_del(&t->wait_node);
+    prio_del(&t->wait_node);
     return complete_receive(ep, true, deadline, st);
 }
 

@@ -25,8 +25,8 @@ enum item_kind { ITEM_CALL, ITEM_SEND, ITEM_CLOSED, ITEM_CANCEL };
 
 /* Something for a server to receive. */
 struct ipc_item {
-    struct list node;         /* [e] endpoint->queue */
-    struct list session_node; /* [e] session->items: sends and calls not yet received */
+    struct prio_node node;    /* [e] endpoint->queue */
+    struct list session_node; /* [e] session->sends or session->calls */
     enum item_kind kind;
 };
 
@@ -39,7 +39,7 @@ struct server_name {
 struct endpoint {
     struct object obj;
     struct spinlock lock;        /* e */
-    struct list queue;           /* [e] struct ipc_item, oldest first */
+    struct prio_queue queue;     /* [e] struct ipc_item, by the priority of who sent it */
     struct list received;        /* [e] struct msg_slot.node: calls that await their answer */
     struct server_name server;   /* [e] who received last */
     struct wait_queue receivers; /* [e] */
@@ -59,7 +59,7 @@ struct session {
     bool revoked; /* [e] not in the tree; nothing can be sent */
     uint32_t queued; /* [e] one-way messages waiting */
     struct wait_queue senders; /* [e] waiting for credit */
-    struct list items; /* [e] struct ipc_item.session_node */
+    struct list sends, calls; /* [e] struct ipc_item.session_node: not yet received, oldest first */
     struct list
         ghosts; /* [e] struct msg_slot.ghost_node: received calls whose callers were killed */
     uint32_t ghost_count; /* [e] */
@@ -106,8 +106,8 @@ struct msg_slot {
     struct wait_queue caller; /* [e] */
     uint32_t copying; /* [e] bulk copies under way: the caller stays in its call meanwhile */
     int result; /* [e] when CALL_DONE */
-    struct server_name debtor; /* [e] whom the caller lends its priority (lend.c) */
-    uint32_t lends; /* [e] that priority */
+    struct server_name server; /* [e] who serves the call, or is expected to (lend.c) */
+    uint32_t lends; /* [e] the priority that the caller lends that thread; 0: none */
     struct ipc_cargo cargo; /* request, then answer */
     uint64_t in_addr, in_len, out_addr, out_len; /* [e] bulk buffers of the caller */
 };

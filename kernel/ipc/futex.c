@@ -15,14 +15,14 @@ struct futex_key {
 /* A sleeper, on its kernel stack. */
 struct futex_waiter {
     struct futex_key key;
-    struct list node; /* [b] bucket->waiters, until it is woken by futex_wake */
+    struct prio_node node; /* [b] bucket->waiters, until it is woken by futex_wake */
     struct thread *thread; /* [I] alive as long as node is linked */
     uint64_t number; /* [I] rises in the order of arrival */
 };
 
 static struct bucket {
     struct spinlock lock; /* b */
-    struct list waiters; /* [b] struct futex_waiter.node, first come first */
+    struct prio_queue waiters; /* [b] struct futex_waiter.node */
     uint64_t arrivals; /* [b] */
 } ALIGNED(64) buckets[1 << BUCKET_BITS];
 
@@ -30,7 +30,7 @@ void futex_init(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(buckets); i++) {
         spin_init(&buckets[i].lock, RANK_WAITQ);
-        list_init(&buckets[i].waiters);
+        prio_queue_init(&buckets[i].waiters);
     }
 }
 
@@ -93,7 +93,7 @@ static inline __attribute__((always_inline)) status_t compare_and_sleep(struct f
                                                                         uint64_t deadline)
 {
     struct bucket *b = bucket_of(k);
-    struct futex_waiter w = { .key = k, .thread = current_thread() };
+    struct futex_waiter w;
     uint32_t now;
     bucket_lock(b);
     status_t st = user_peek32(&now, (struct user_in){ va });
@@ -105,13 +105,16 @@ static inline __attribute__((always_inline)) status_t compare_and_sleep(struct f
         bucket_unlock(b);
         return st;
     }
+    w.key = k;
+    w.thread = current_thread();
     w.number = b->arrivals++;
-    list_add_tail(&b->waiters, &w.node);
+    prio_node_init(&w.node);
+    prio_add(&b->waiters, &w.node, thread_priority(w.thread));
     st = wait_sleep_alone(&b->lock, deadline);
     if (LIKELY(st == OK))
         return OK;
     bucket_lock(b);
-    list_del(&w.node);
+    prio_del(&w.node);
     bucket_unlock(b);
     return st;
 }
@@ -141,11 +144,12 @@ static __attribute__((noinline)) status_t wait_shared(uintptr_t va, uint32_t val
     return st;
 }
 
-HOT status_t futex_wait(uintptr_t va, uint32_t val, uint64_t deadline, bool shared)
+HOT int64_t futex_wait(uintptr_t va, uint32_t val, int64_t timeout, bool shared)
 {
     status_t st = check_address(va);
     if (UNLIKELY(st != OK))
         return st;
+    uint64_t deadline = timeout < 0 ? WAIT_FOREVER : deadline_from(timeout);
     if (UNLIKELY(shared))
         return wait_shared(va, val, deadline);
     struct futex_key k = private_key(va);
@@ -157,7 +161,7 @@ HOT status_t futex_wait(uintptr_t va, uint32_t val, uint64_t deadline, bool shar
 static inline bool take_out(struct futex_waiter *w)
 {
     struct thread *t = w->thread;
-    list_del(&w->node);
+    prio_del(&w->node);
     return thread_wake(t, OK);
 }
 
@@ -170,11 +174,10 @@ static uint32_t wake_some(struct bucket *b, const struct futex_key *k, uint32_t 
 {
     uint32_t woken = 0;
     *more = false;
-    LIST_FOR (node, &b->waiters) {
+    PRIO_FOR(node, &b->waiters)
+    {
         struct futex_waiter *w = LIST_ENTRY(node, struct futex_waiter, node);
-        if (w->number >= end)
-            break;
-        if (!same_key(&w->key, k))
+        if (w->number >= end || !same_key(&w->key, k))
             continue;
         if (woken == n || woken == WAKE_AT_ONCE) {
             *more = true;
@@ -204,19 +207,27 @@ static __attribute__((noinline)) uint32_t wake_many(struct bucket *b, struct fut
     return woken;
 }
 
+/* The most important sleeper of k, of equals the one that came first, or NULL. The bucket is locked. */
+static inline struct futex_waiter *first_of(const struct bucket *b, const struct futex_key *k)
+{
+    for (struct prio_node *n = prio_first(&b->waiters); n; n = prio_next(&b->waiters, n)) {
+        struct futex_waiter *w = LIST_ENTRY(n, struct futex_waiter, node);
+        if (same_key(&w->key, k))
+            return w;
+    }
+    return NULL;
+}
+
 /* The first one that still sleeps. */
 static inline uint32_t wake_one(struct bucket *b, struct futex_key k)
 {
-    uint32_t woken = 0;
+    struct futex_waiter *w;
     bucket_lock(b);
-    for (struct list *n = b->waiters.next; n != &b->waiters && !woken;) {
-        struct futex_waiter *w = LIST_ENTRY(n, struct futex_waiter, node);
-        n = n->next;
-        if (same_key(&w->key, &k))
-            woken = take_out(w);
-    }
+    do
+        w = first_of(b, &k);
+    while (w && UNLIKELY(!take_out(w)));
     bucket_unlock(b);
-    return woken;
+    return w != NULL;
 }
 
 static __attribute__((noinline)) uint32_t wake_shared(uintptr_t va, uint32_t n)

@@ -16,11 +16,11 @@
 /* Make the table of buckets. */
 void futex_init(void);
 /*
- * Sleep while the word at va is val, until deadline (clock_ns). OK: woken. -EAGAIN: the word was not val.
+ * Sleep while the word at va is val, for timeout ns (negative: for ever). OK: woken. -EAGAIN: the word was not val.
  * -ETIMEDOUT, -EINTR. -EINVAL: not 4-aligned; -EFAULT: not readable.
  */
-status_t futex_wait(uintptr_t va, uint32_t val, uint64_t deadline, bool shared) MUST_CHECK;
-/* Wake up to n sleepers, those first who slept first; how many, or -EINVAL, -EFAULT (no user address). */
+int64_t futex_wait(uintptr_t va, uint32_t val, int64_t timeout, bool shared) MUST_CHECK;
+/* Wake up to n sleepers, the most important first, of equals those who slept first; how many, or -EINVAL, -EFAULT (no user address). */
 int64_t futex_wake(uintptr_t va, uint32_t n, bool shared);
 
 #endif

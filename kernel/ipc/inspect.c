@@ -14,11 +14,20 @@ static uint64_t length(const struct list *l)
     return n;
 }
 
+static uint64_t queue_length(const struct prio_queue *q)
+{
+    uint64_t n = 0;
+    PRIO_FOR(at, q)
+    if (++n == COUNT_MAX)
+        break;
+    return n;
+}
+
 void endpoint_describe(struct object *o, struct object_facts *f)
 {
     struct endpoint *ep = CONTAINER(o, struct endpoint, obj);
     spin_lock(&ep->lock);
-    f->size = length(&ep->queue);
+    f->size = queue_length(&ep->queue);
     f->detail = length(&ep->received);
     spin_unlock(&ep->lock);
 }
@@ -45,12 +54,9 @@ uint32_t session_call_place(struct session *s, uint64_t thread)
     LIST_FOR (n, &s->ep->received)
         if (is_call_of(CONTAINER(n, struct msg_slot, node), s, thread))
             place = PLACE_RECEIVED;
-    LIST_FOR (n, &s->items) {
-        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, session_node);
-        if (item->kind == ITEM_CALL &&
-            is_call_of(CONTAINER(item, struct msg_slot, item), s, thread))
+    LIST_FOR (n, &s->calls)
+        if (is_call_of(CONTAINER(n, struct msg_slot, item.session_node), s, thread))
             place = PLACE_QUEUED;
-    }
     spin_unlock(&s->ep->lock);
     return place;
 }

@@ -147,7 +147,7 @@ status_t msg_slot_make(uintptr_t *user_addr)
     }
     s->payer = payer;
     s->thread = t;
-    list_init(&s->item.node);
+    prio_node_init(&s->item.node);
     list_init(&s->item.session_node);
     list_init(&s->node);
     list_init(&s->ghost_node);

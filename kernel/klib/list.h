@@ -29,11 +29,16 @@ static inline void list_add_head(struct list *head, struct list *n)
 {
     list_add_tail(head->next, n);
 }
-/* Take n out of its list; harmless on a node that is in none. */
-static inline void list_del(struct list *n)
+/* Take n out of its list, for good or until it is put into another. */
+static inline void list_unlink(struct list *n)
 {
     n->prev->next = n->next;
     n->next->prev = n->prev;
+}
+/* The same, harmless on a node that is in none, as n is then. */
+static inline void list_del(struct list *n)
+{
+    list_unlink(n);
     list_init(n);
 }
 static inline struct list *list_pop(struct list *head)

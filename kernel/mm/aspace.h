@@ -56,6 +56,12 @@ static inline void vm_batch_finish(struct vm_batch *b)
         vm_batch_finish_some(b);
 }
 
+/* struct cpu.aspace_bits of the CPU with that number: in aspace->cpus and aspace->loaded. */
+static inline uint64_t aspace_bits_of(uint32_t id)
+{
+    return (1ull << 32 | 1u) << id;
+}
+
 /*
  * aspace_switch from one address space in use to another. The CPU is told of changes to the old one until it has left it.
  * A hot path.
@@ -63,7 +69,7 @@ static inline void vm_batch_finish(struct vm_batch *b)
 static inline void aspace_swap(struct cpu *cpu, struct aspace *as)
 {
     struct aspace *old = cpu->aspace;
-    uint64_t both = (1ull << 32 | 1u) << cpu->id;
+    uint64_t both = cpu->aspace_bits;
     __atomic_fetch_or(&as->presence, both, __ATOMIC_SEQ_CST);
     uint64_t generation = __atomic_load_n(&as->generation, __ATOMIC_SEQ_CST);
     cpu->aspace = as;

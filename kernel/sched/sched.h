@@ -39,6 +39,8 @@ void schedule(void);
 void sleep_timed(struct thread *t);
 /* Handler of thread.wait_timer. */
 void sleep_timeout(struct timer *timer);
+/* Set work bits of t, whose lock is held; true: that has ended its sleep. */
+bool thread_give_work(struct thread *t, uint32_t bits);
 /* Become a sleeper, unless work of the kinds `heed` came first. Interrupts are off. */
 static inline bool go_to_sleep(struct thread *t, uint64_t deadline, uint32_t heed)
 {

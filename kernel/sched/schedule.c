@@ -20,6 +20,7 @@ void ready_init(void)
         spin_init(&queues[i].lock, RANK_RUNQUEUE);
         queues[i].running = LEVEL_IDLE;
         cpus[i].runqueue = &queues[i];
+        cpus[i].aspace_bits = aspace_bits_of(i);
         for (unsigned l = 0; l < LEVELS; l++)
             list_init(&queues[i].queue[l]);
     }

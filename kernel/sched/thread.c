@@ -33,7 +33,7 @@ void thread_init(struct thread *t, const char *name)
     spin_init(&t->lock, RANK_THREAD);
     list_init(&t->ready_node);
     list_init(&t->process_node);
-    list_init(&t->wait_node);
+    prio_node_init(&t->wait_node);
     timer_init(&t->wait_timer, sleep_timeout);
     t->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
     t->cpu = this_cpu()->id;
@@ -123,6 +123,7 @@ void thread_user_work(void)
 {
     if (thread_killed(current_thread()))
         kill_handler();
+    __atomic_fetch_and(&current_thread()->work, ~WORK_PRIORITY, __ATOMIC_RELAXED);
     irq_disable();
     if (current_thread()->work & WORK_RESCHED)
         schedule();
@@ -156,13 +157,21 @@ bool thread_set_affinity(struct thread *t, uint32_t mask)
     return true;
 }
 
+/* t, which is locked, has another priority. Who is in a call learns of it: it lends another one on. */
+static void priority_changed(struct thread *t)
+{
+    ready_changed(t);
+    if (t != current_thread())
+        (void)thread_give_work(t, WORK_PRIORITY);
+}
+
 bool thread_set_priority(struct thread *t, uint32_t priority)
 {
     spin_lock(&t->lock);
     bool allowed = priority <= t->priority_max;
     if (allowed) {
         t->priority = (uint8_t)priority;
-        ready_changed(t);
+        priority_changed(t);
     }
     spin_unlock(&t->lock);
     return allowed;
@@ -172,7 +181,7 @@ void thread_set_priority_max(struct thread *t, uint32_t priority)
 {
     spin_lock(&t->lock);
     t->priority = t->priority_max = (uint8_t)priority;
-    ready_changed(t);
+    priority_changed(t);
     spin_unlock(&t->lock);
 }
 
@@ -192,7 +201,7 @@ static void change_lenders(struct thread *t, uint32_t priority, uint32_t by)
     if (lent == t->lent)
         return;
     t->lent = lent;
-    ready_changed(t);
+    priority_changed(t);
 }
 
 bool thread_lend(struct thread *t, uint32_t priority)

@@ -23,6 +23,7 @@
 #ifndef SCHED_THREAD_H
 #define SCHED_THREAD_H
 
+#include "klib/prio_queue.h"
 #include "klib/tree.h"
 #include "object/object.h"
 
@@ -45,16 +46,18 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, TH
 #define WORK_KILL    2u /* the thread must end */
 #define WORK_UPCALL  4u /* an upcall waits to be delivered */
 #define WORK_RETURN  8u /* it goes on as upcalls.returning says */
+#define WORK_PRIORITY \
+    16u /* its priority has changed: of interest to a thread that waits for an answer (ipc/lend.c) */
 
 /* ---- timers (timer.c) ---- */
 
 struct timer {
     struct tree_node node; /* [timer queue] key: deadline */
-    struct list same;      /* [timer queue] the ring of those with the same deadline */
-    uint32_t cpu;          /* whose timer queue it was armed in last */
-    bool in_tree;          /* [timer queue] it stands for its ring there */
-    bool armed;            /* [timer queue] */
-    uint64_t deadline;     /* ns of clock_ns */
+    struct list same; /* [timer queue] the ring of those with the same deadline */
+    uint32_t cpu; /* whose timer queue it was armed in last */
+    bool in_tree; /* [timer queue] it stands for its ring there */
+    bool armed; /* [timer queue] */
+    uint64_t deadline; /* ns of clock_ns */
     void (*fire)(
         struct timer *t); /* interrupts off, timer queue unlocked; t may be armed again there */
 };
@@ -66,8 +69,9 @@ void timer_cancel(struct timer *t);
 
 /* ---- threads ---- */
 
+/* The most important first: by the priority that counted when it went to sleep. */
 struct wait_queue {
-    struct list threads; /* struct thread.wait_node; guarded by the owner's lock */
+    struct prio_queue threads; /* struct thread.wait_node; guarded by the owner's lock */
 };
 
 /* Upcalls of a thread (proc/upcall.c). Number n is bit n-1. */
@@ -105,7 +109,7 @@ struct thread {
     struct spinlock lock; /* t */
     struct list ready_node; /* [run queue] */
     struct list process_node; /* [process] */
-    struct list wait_node; /* [owner of the wait queue] */
+    struct prio_node wait_node; /* [owner of the wait queue] */
     int wait_result; /* [t] while asleep: STILL_ASLEEP; then what ended the sleep, 0 or a negative errno */
     uint32_t wait_heed; /* [t] while asleep: WORK_ bits that end the sleep */
     uint64_t wait_deadline; /* [t] while asleep: clock_ns, or WAIT_FOREVER */
@@ -199,7 +203,7 @@ void thread_describe(struct thread *t, struct thread_info *info);
 
 static inline void wait_queue_init(struct wait_queue *q)
 {
-    list_init(&q->threads);
+    prio_queue_init(&q->threads);
 }
 #define WAIT_FOREVER UINT64_MAX
 /*
@@ -221,6 +225,17 @@ bool thread_wake(struct thread *t, int result);
  * that is about to sleep until t has worked for it.
  */
 bool thread_wake_next(struct thread *t, int result);
+/* Put t, about to sleep, into q. */
+static inline void wait_queue_add(struct wait_queue *q, struct thread *t)
+{
+    prio_add(&q->threads, &t->wait_node, thread_priority(t));
+}
+/* The thread that is woken first, or NULL. */
+static inline struct thread *wait_queue_first(const struct wait_queue *q)
+{
+    struct prio_node *n = prio_first(&q->threads);
+    return n ? LIST_ENTRY(n, struct thread, wait_node) : NULL;
+}
 /* Wake the first thread of q that still sleeps; it is taken out. NULL if there is none. */
 struct thread *wait_wake_one(struct wait_queue *q, int result);
 void wait_wake_all(struct wait_queue *q, int result);

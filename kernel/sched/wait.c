@@ -37,13 +37,13 @@ int wait_sleep_heeding(struct wait_queue *q, struct spinlock *lock, uint64_t dea
     ASSERT(spin_held(lock));
     if (deadline != WAIT_FOREVER && deadline <= clock_ns())
         return -ETIMEDOUT;
-    list_add_tail(&q->threads, &t->wait_node);
+    wait_queue_add(q, t);
     if (!go_to_sleep(t, deadline, heed)) {
-        list_del(&t->wait_node);
+        prio_del(&t->wait_node);
         return -EINTR;
     }
     switch_away(lock);
-    list_del(&t->wait_node);
+    prio_del(&t->wait_node);
     return t->wait_result;
 }
 
@@ -89,20 +89,25 @@ bool thread_wake_next(struct thread *t, int result)
     return wake(t, result, true);
 }
 
+bool thread_give_work(struct thread *t, uint32_t bits)
+{
+    ASSERT(spin_held(&t->lock));
+    __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+    return (t->wait_heed & bits) && end_sleep(t, -EINTR, false);
+}
+
 void thread_notify(struct thread *t, uint32_t bits)
 {
     spin_lock(&t->lock);
-    __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
-    bool woken = (t->wait_heed & bits) && end_sleep(t, -EINTR, false);
-    if (!woken && t->on_cpu && t != current_thread())
+    if (!thread_give_work(t, bits) && t->on_cpu && t != current_thread())
         smp_send_resched(&cpus[t->cpu]); /* it looks at its work on its way out */
     spin_unlock(&t->lock);
 }
 
 struct thread *wait_wake_one(struct wait_queue *q, int result)
 {
-    for (struct list *n; (n = list_pop(&q->threads));) {
-        struct thread *t = LIST_ENTRY(n, struct thread, wait_node);
+    for (struct thread *t; (t = wait_queue_first(q));) {
+        prio_del(&t->wait_node);
         if (thread_wake(t, result))
             return t;
     }

@@ -100,7 +100,7 @@ INLINE struct thread *claim_receiver(struct endpoint *ep, const struct session *
                                      const struct thread *me)
 {
     struct thread *t = ep->waiter;
-    if (UNLIKELY(session->revoked || !list_empty(&ep->queue)))
+    if (UNLIKELY(session->revoked || !prio_queue_empty(&ep->queue)))
         return NULL;
     if (LIKELY(t)) {
         if (UNLIKELY(me->level > (t->level | 1) || !thread_claim(t, WOKEN_DONE)))
@@ -108,19 +108,18 @@ INLINE struct thread *claim_receiver(struct endpoint *ep, const struct session *
         ep->waiter = NULL;
         return t;
     }
-    if (list_empty(&ep->receivers.threads))
+    t = wait_queue_first(&ep->receivers);
+    if (!t || me->level > (t->level | 1) || !thread_claim(t, WOKEN_DONE))
         return NULL;
-    t = LIST_ENTRY(ep->receivers.threads.next, struct thread, wait_node);
-    if (me->level > (t->level | 1) || !thread_claim(t, WOKEN_DONE))
-        return NULL;
-    list_del(&t->wait_node);
+    prio_del(&t->wait_node);
     return t;
 }
 
 INLINE void deliver(struct endpoint *ep, struct msg_slot *s, struct session *session,
-                    struct msg_slot *server, uint32_t len)
+                    struct thread *server, uint32_t len)
 {
-    struct ipc_msg *buf = server->buf, *from = s->buf;
+    struct ipc_msg *buf = server->msg->buf, *from = s->buf;
+    s->server = (struct server_name){ server->msg->cell, server->id };
     call_begin(s, session, CALL_RECEIVED);
     call_received(ep, s);
     call_offer(s);
@@ -145,10 +144,11 @@ INLINE int64_t call(struct session *session, struct msg_slot *s, uint32_t len, s
         return IPC_NOT_FAST;
     }
     CPU_COUNT(ipc_calls);
-    deliver(ep, s, session, server->msg, len);
+    deliver(ep, s, session, server, len);
     if (c)
         cargo_pass(&server->msg->cargo, c);
-    int64_t st = thread_hand_over(server, &ep->lock, deadline, WORK_KILL | WORK_UPCALL);
+    int64_t st =
+        thread_hand_over(server, &ep->lock, deadline, WORK_KILL | WORK_UPCALL | WORK_PRIORITY);
     if (LIKELY(st == WOKEN_DONE)) {
         st = OK;
         if (c)
@@ -216,7 +216,7 @@ int64_t sys_ipc_call(handle_t h, int64_t timeout)
 /* The caller of token, taken out of its sleep, or NULL. The endpoint is locked. */
 INLINE struct msg_slot *claim_caller(struct endpoint *ep, uint64_t token)
 {
-    if (UNLIKELY(!list_empty(&ep->queue)))
+    if (UNLIKELY(!prio_queue_empty(&ep->queue)))
         return NULL;
     struct msg_slot *s = msg_slot_received(ep, token);
     if (UNLIKELY(!s || !s->thread || s->copying))
@@ -230,7 +230,7 @@ INLINE void answer(struct msg_slot *s, const struct ipc_msg *buf, uint32_t len)
     to->len = len;
     copy_data(to, buf, len);
     call_left_server(s);
-    if (UNLIKELY(s->debtor.cell))
+    if (UNLIKELY(s->lends))
         call_take_back(s);
     s->state = CALL_DONE;
     s->result = OK;
@@ -249,7 +249,7 @@ INLINE int64_t reply_recv(struct endpoint *ep, struct msg_slot *own, uint64_t to
     }
     answer(s, own->buf, len);
     if (UNLIKELY(ep->waiter))
-        list_add_tail(&ep->receivers.threads, &own->thread->wait_node);
+        wait_queue_add(&ep->receivers, own->thread);
     else
         ep->waiter = own->thread;
     int64_t st = thread_hand_over(s->thread, &ep->lock, deadline, WORK_KILL | WORK_UPCALL);

@@ -46,6 +46,7 @@ struct cpu {
     uint64_t timer_programmed;    /* when the LAPIC timer will interrupt; UINT64_MAX: never */
 
     /* mm/aspace.c */
+    uint64_t aspace_bits;  /* [I] its bits in aspace->presence */
     struct aspace *aspace; /* whose page tables are loaded; NULL: the kernel's own */
     bool aspace_used;      /* the running thread is one of it, so this CPU hears of its changes */
     uint64_t aspace_seen;  /* its generation up to which the TLB has forgotten what it must */
@@ -250,12 +251,12 @@ static inline void outl(uint16_t port, uint32_t v)
 /* Let user pages be touched between the two (SMAP); without SMAP they do nothing. */
 static inline void user_access_begin(void)
 {
-    if (cpu_features.smap)
+    if (LIKELY(cpu_features.smap))
         __asm__ volatile("stac" ::: "memory");
 }
 static inline void user_access_end(void)
 {
-    if (cpu_features.smap)
+    if (LIKELY(cpu_features.smap))
         __asm__ volatile("clac" ::: "memory");
 }
 /* Forget this CPU's translations of [from, to), which is all in one half; more than that when they are many. */

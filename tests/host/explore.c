@@ -228,7 +228,7 @@ static void fiber_start(unsigned i)
     f->thread.id = i + 1;
     f->thread.affinity = UINT32_MAX;
     f->thread.process = &explore_process;
-    list_init(&f->thread.wait_node);
+    prio_node_init(&f->thread.wait_node);
     cpus[i] = (struct cpu){ .current = &f->thread, .id = i };
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = f->stack;

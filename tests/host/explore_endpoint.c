@@ -13,6 +13,7 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/vm.h"
+#include "sched/sched.h"
 
 /* ---- what endpoint.c and msg.c stand on ---- */
 
@@ -23,16 +24,45 @@ void process_set_thread_exit_hook(void (*hook)(struct thread *t))
     thread_ends = hook;
 }
 
-/* Priorities are of no account here, and nobody waits for a word. */
+/* Priorities, as kernel/sched/thread.c has them. */
+static void priority_changed(struct thread *t)
+{
+    if (t != current_thread())
+        (void)thread_give_work(t, WORK_PRIORITY);
+}
+static void change_lenders(struct thread *t, uint32_t priority, uint32_t by)
+{
+    uint8_t before = t->lent;
+    t->lenders[priority] += by;
+    EXPLORE_EXPECT(t->lenders[priority] < EXPLORE_THREADS);
+    for (t->lent = PRIORITY_MAX; t->lent && !t->lenders[t->lent];)
+        t->lent--;
+    if (t->lent != before)
+        priority_changed(t);
+}
 bool thread_lend(struct thread *t, uint32_t priority)
 {
-    (void)t, (void)priority;
-    return true;
+    spin_lock(&t->lock);
+    bool lends = priority > t->priority;
+    if (lends)
+        change_lenders(t, priority, 1);
+    spin_unlock(&t->lock);
+    return lends;
 }
 void thread_take_back(struct thread *t, uint32_t priority)
 {
-    (void)t, (void)priority;
+    spin_lock(&t->lock);
+    change_lenders(t, priority, -1u);
+    spin_unlock(&t->lock);
 }
+static void set_priority(struct thread *t, uint8_t priority)
+{
+    spin_lock(&t->lock);
+    t->priority = priority;
+    priority_changed(t);
+    spin_unlock(&t->lock);
+}
+/* Nobody waits for a word. */
 void futex_init(void)
 {
 }
@@ -112,11 +142,14 @@ void session_describe(struct object *o, struct object_facts *f)
 static struct {
     handle_t ep, session;
     struct endpoint *endpoint; /* with a reference of ours */
+    struct endpoint *second;   /* the same, in a chain */
+    handle_t second_ep, second_session;
     uint64_t id;
     struct thing *thing;
     handle_t thing_handle;
     unsigned thing_last, thing_gone;
     unsigned called, calls_ok, received, closed_notices, cancels, answered, answered_twice;
+    bool in_call[EXPLORE_THREADS];
     int call_result;
     char *theirs; /* a buffer of the caller's, gone when its call is over */
 } the;
@@ -125,6 +158,9 @@ static struct handle_table *table(void)
 {
     return &explore_process.handles;
 }
+
+/* Of the threads: who calls is more important than who serves. */
+static const uint8_t priorities[EXPLORE_THREADS] = { 5, 2, 7, 1, 3, 3 };
 
 static void setup(void)
 {
@@ -137,6 +173,8 @@ static void setup(void)
     object_put(&s->obj);
     the.thing = thing_new(OBJ_TIMER, &the.thing_last, &the.thing_gone);
     the.thing_handle = handle_add(table(), &the.thing->obj, RIGHT_ALL, 0, 0);
+    for (uint8_t i = 0; i < EXPLORE_THREADS; i++)
+        explore_thread(i)->priority = priorities[i];
 }
 
 static void check(void)
@@ -144,7 +182,9 @@ static void check(void)
     (void)handle_close_in(table(), the.session);
     (void)handle_close_in(table(), the.ep);
     (void)handle_close_in(table(), the.thing_handle);
-    EXPLORE_EXPECT(list_empty(&the.endpoint->queue) && list_empty(&the.endpoint->received));
+    for (unsigned i = 0; i < EXPLORE_THREADS; i++)
+        EXPLORE_EXPECT(explore_thread(i)->lent == 0);
+    EXPLORE_EXPECT(prio_queue_empty(&the.endpoint->queue) && list_empty(&the.endpoint->received));
     EXPLORE_EXPECT(the.endpoint->obj.refs == 1 && ipc_message_count() == 0);
     object_put(&the.endpoint->obj);
     EXPLORE_EXPECT(the.thing->obj.refs == 1 && the.thing_last == 1);
@@ -160,7 +200,10 @@ static struct ipc_msg *begin(void)
 }
 static void end(void)
 {
-    thread_ends(current_thread());
+    struct thread *t = current_thread();
+    thread_ends(t);
+    t->lent = 0; /* what is lent to it goes with it */
+    memset(t->lenders, 0, sizeof t->lenders);
 }
 
 static void close_received(const struct ipc_msg *m)
@@ -171,16 +214,21 @@ static void close_received(const struct ipc_msg *m)
 }
 
 /* As the system call does it: the session counts a handle meanwhile. */
-static status_t call(uint64_t deadline)
+static status_t call_on(handle_t session, uint64_t deadline)
 {
     struct grant g;
-    status_t st = handle_get_grant(the.session, OBJ_SESSION, RIGHT_SEND, &g);
+    status_t st = handle_get_grant(session, OBJ_SESSION, RIGHT_SEND, &g);
     if (st != OK)
         return st;
     st = endpoint_call(CONTAINER(g.obj, struct session, obj),
                        deadline == WAIT_FOREVER ? -1 : (int64_t)deadline - 1);
     grant_drop(&g);
     return st;
+}
+
+static status_t call(uint64_t deadline)
+{
+    return call_on(the.session, deadline);
 }
 
 static void client(uint64_t deadline, bool handle)
@@ -196,7 +244,9 @@ static void client(uint64_t deadline, bool handle)
     m->move = handle;
     m->handles[0] = the.thing_handle;
     the.called++;
+    the.in_call[explore_cpu()] = true;
     the.call_result = call(deadline);
+    the.in_call[explore_cpu()] = false;
     free(mine); /* nobody may copy from or to it any more */
     switch (the.call_result) {
     case OK:
@@ -329,6 +379,90 @@ static void send_with_handle(void)
     end();
 }
 
+/* ---- priorities ---- */
+
+static void raise_first(void)
+{
+    set_priority(explore_thread(0), 9);
+}
+static void lower_first(void)
+{
+    set_priority(explore_thread(0), 1);
+}
+
+/* When nothing else can happen: who waits in the queue stands where its thread's priority has it. */
+static void serve_in_order(void)
+{
+    uint8_t last = PRIORITY_MAX;
+    (void)thread_sleep(AT_LAST - 1);
+    PRIO_FOR(n, &the.endpoint->queue)
+    {
+        struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, node);
+        struct msg_slot *s = CONTAINER(item, struct msg_slot, item);
+        EXPLORE_EXPECT(n->priority == thread_priority(s->thread) && n->priority <= last);
+        last = n->priority;
+    }
+    server();
+}
+
+/* A server that needs another one, `the.second`, for each answer. */
+static void server_in_between(void)
+{
+    struct ipc_msg *m = begin();
+    while (endpoint_receive(the.endpoint, true, (int64_t)AT_LAST - 1) == OK) {
+        uint64_t token = m->token;
+        bool is_call = m->type == IPC_CALL;
+        m->len = 0;
+        m->in_len = m->out_len = 0;
+        EXPLORE_EXPECT(call_on(the.second_session, WAIT_FOREVER) == OK);
+        if (is_call)
+            answer(m, token);
+    }
+    end();
+}
+
+static uint32_t most_important_caller(void)
+{
+    uint32_t priority = 0;
+    for (unsigned i = 0; i < EXPLORE_THREADS; i++)
+        if (the.in_call[i] && priorities[i] > priority)
+            priority = priorities[i];
+    return priority;
+}
+
+/* The second one: as important as the client, who waits for it by way of the first. It answers once that is so. */
+static void server_behind(void)
+{
+    struct ipc_msg *m = begin();
+    while (endpoint_receive(the.second, true, (int64_t)AT_LAST - 1) == OK) {
+        (void)thread_sleep(AT_LAST - 1);
+        EXPLORE_EXPECT(thread_priority(current_thread()) == most_important_caller());
+        m->len = m->nhandles = m->move = 0;
+        EXPLORE_EXPECT(endpoint_reply(the.second, m->token) == OK);
+    }
+    end();
+}
+
+static void setup_chain(void)
+{
+    setup();
+    the.second = endpoint_create();
+    the.second_ep = handle_add(table(), &the.second->obj, RIGHT_ALL, 0, 0);
+    struct session *s = session_create(the.second, BADGE, false);
+    the.second_session = handle_add(table(), &s->obj, RIGHT_ALL, 0, 0);
+    (void)session_open(s);
+    object_put(&s->obj);
+}
+
+static void check_chain(void)
+{
+    EXPLORE_EXPECT(the.calls_ok == 2 && the.answered == 2);
+    (void)handle_close_in(table(), the.second_session);
+    (void)handle_close_in(table(), the.second_ep);
+    object_put(&the.second->obj);
+    check();
+}
+
 /* The answer came, and the server knows that it did. */
 static void check_answered(void)
 {
@@ -398,6 +532,18 @@ static const struct explore_scenario scenarios[] = {
       setup,
       { client_with_handle, server, send_with_handle, close_session },
       check },
+    { "endpoint: a priority rises",
+      setup,
+      { client_patient, serve_in_order, client_patient, raise_first },
+      check_two },
+    { "endpoint: a priority falls",
+      setup,
+      { client_patient, serve_in_order, client_patient, lower_first },
+      check_two },
+    { "endpoint: lent on down a chain",
+      setup_chain,
+      { client_patient, server_in_between, client_patient, server_behind },
+      check_chain },
     { "endpoint: everything ends",
       setup,
       { client_hasty, server_copying, close_session, revoke, close_endpoint },

@@ -8,6 +8,7 @@
 #include "explore.h"
 #include "ipc/futex.h"
 #include "mm/vm.h"
+#include "x86/clock.h"
 
 /* ---- what futex.c stands on: one address space, whose memory is that of this program ---- */
 
@@ -43,8 +44,9 @@ static void clear(void)
 /* Wait for the word to change, as a program does. */
 static void wait_for_change(uint64_t deadline)
 {
+    int64_t timeout = deadline == WAIT_FOREVER ? -1 : (int64_t)(deadline - clock_ns());
     while (__atomic_load_n(&the.word, __ATOMIC_SEQ_CST) == 0) {
-        status_t st = futex_wait((uintptr_t)&the.word, 0, deadline, false);
+        int64_t st = futex_wait((uintptr_t)&the.word, 0, timeout, false);
         the.ended_well += st == OK;
         the.timed_out += st == -ETIMEDOUT;
         the.killed += st == -EINTR;

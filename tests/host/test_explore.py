@@ -54,13 +54,28 @@ PLANTS = {
     "port: found but not held": ("port", "kernel/ipc/port.c", "        __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);\n",
                                  "        (void)r;\n"),
     "port: the closing wakes nobody": ("port", "kernel/ipc/port.c", "    wait_wake_all(&p->waiters, -EBADF);\n", ""),
-    "endpoint: a dead one still gives out calls": ("endpoint", "kernel/ipc/endpoint.c", "(ep->dead || list_empty(&ep->queue))",
-                                                   "list_empty(&ep->queue)"),
+    "endpoint: a dead one still gives out calls": ("endpoint", "kernel/ipc/endpoint.c", "(ep->dead || prio_queue_empty(&ep->queue))",
+                                                   "prio_queue_empty(&ep->queue)"),
     "endpoint: the caller leaves while it is copied from": ("endpoint", "kernel/ipc/endpoint.c", "    while (s->copying)\n",
                                                             "    while (s->copying > 1)\n"),
     "endpoint: cancelled twice": ("endpoint", "kernel/ipc/endpoint.c", "    if (s->item.kind == ITEM_CANCEL)\n        return;\n    s->item",
                                   "    s->item"),
     "endpoint: a token that stays good": ("endpoint", "kernel/ipc/endpoint.c", "    call_left_server(s);\n", "    list_del(&s->node);\n"),
+    "endpoint: a change passes who waits": ("endpoint", "kernel/ipc/endpoint.c", "deadline, heed | WORK_PRIORITY);", "deadline, heed);"),
+    "endpoint: a change passes who is about to wait": ("endpoint", "kernel/sched/wait.c", """\
+    __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+    return (t""", """\
+    if (bits != WORK_PRIORITY || t->state == THREAD_BLOCKED)
+        __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+    return (t"""),
+    "endpoint: who is moved in the queue stays at its place": ("endpoint", "kernel/ipc/endpoint.c",
+                                                              "        place(s->session, &s->item, priority);\n",
+                                                              "        place(s->session, &s->item, 5);\n"),
+    "endpoint: what is lent is not lent on": ("endpoint", "kernel/ipc/endpoint.c", "    call_lend_again(s);\n", ""),
+    "endpoint: what was lent is not taken back": ("endpoint", "kernel/ipc/lend.c", """\
+    if (before)
+        msg_slot_take_back(&server, before);
+""", "    (void)before;\n"),
     "vm: freed before all have forgotten": ("vm", "kernel/mm/aspace.c", """\
     if (b->cpus)
         smp_flush_tlb(b->cpus, b->from, b->to);

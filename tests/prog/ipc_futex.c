@@ -2,6 +2,7 @@
  * `test=ipc.futex`: sleeping on a word. What abi/syscall.def promises of futex_wait and futex_wake, one function for
  * each promise; sharers and victims are this program again, with a role as its argument.
  */
+#include <rugo/look.h>
 #include <rugo/thread.h>
 
 #include "tests/prog/test.h"
@@ -184,6 +185,62 @@ static void vanishing_page(void)
     __atomic_store_n(&still, 1, __ATOMIC_RELEASE);
     NEED(thread_join(&t, NULL));
     EXPECT(0, sys_vm_unmap(HANDLE_SELF, page, PAGE_SIZE));
+}
+
+/* ---- who is woken first ---------------------------------------------------------------------------------- */
+
+static struct {
+    volatile uint32_t word, woken;
+    volatile uint32_t order[3];
+} ranked;
+
+struct sleeper {
+    struct thread thread;
+    uint32_t priority, number;
+};
+
+static int sleep_ranked(void *arg)
+{
+    struct sleeper *s = arg;
+
+    NEED(sys_thread_set_priority(HANDLE_SELF, s->priority));
+    EXPECT(0, wait_on(&ranked.word, 0, TIMEOUT_NEVER, 0));
+    ranked.order[ranked.woken] = s->number;
+    __atomic_add_fetch(&ranked.woken, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+static void wait_asleep(const struct thread *t)
+{
+    struct thread_info info = { 0 };
+
+    do {
+        (void)sys_thread_sleep(MS);
+        EXPECT(1, sys_process_threads(HANDLE_SELF, t->id - 1, &info, 1));
+    } while (info.state != RUN_BLOCKED);
+}
+
+/* The most important sleeper is woken first, of equals the one that came first. */
+static void important_first(void)
+{
+    struct sleeper s[3] = { { .priority = 2, .number = 0 },
+                            { .priority = 4, .number = 1 },
+                            { .priority = 4, .number = 2 } };
+
+    for (int i = 0; i < 3; i++) {
+        NEED(thread_start(&s[i].thread, sleep_ranked, &s[i], 0));
+        wait_asleep(&s[i].thread);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        EXPECT(1, wake(&ranked.word, 1, 0));
+        while (ranked.woken <= i)
+            (void)sys_thread_sleep(MS);
+    }
+    for (int i = 0; i < 3; i++)
+        NEED(thread_join(&s[i].thread, NULL));
+    EXPECT(1, ranked.order[0]);
+    EXPECT(2, ranked.order[1]);
+    EXPECT(0, ranked.order[2]);
 }
 
 /* ---- no wake is lost ----------------------------------------------------------------------------------- */
@@ -386,6 +443,7 @@ int main(int argc, char **argv)
     counted_wakes();
     many_words();
     vanishing_page();
+    important_first();
     contention();
     exit_word();
     between_processes();

@@ -22,6 +22,7 @@ struct cpu {
     uint64_t frame_floor;
     struct cpu_stats stats;
     struct lock_waits lock_waits[LOCK_RANKS];
+    uint64_t aspace_bits;
     struct aspace *aspace;
     bool aspace_used;
     uint64_t aspace_seen;
