@@ -174,8 +174,7 @@ static uint32_t wake_some(struct bucket *b, const struct futex_key *k, uint32_t 
 {
     uint32_t woken = 0;
     *more = false;
-    PRIO_FOR(node, &b->waiters)
-    {
+    PRIO_FOR (node, &b->waiters) {
         struct futex_waiter *w = LIST_ENTRY(node, struct futex_waiter, node);
         if (w->number >= end || !same_key(&w->key, k))
             continue;

@@ -17,9 +17,9 @@ static uint64_t length(const struct list *l)
 static uint64_t queue_length(const struct prio_queue *q)
 {
     uint64_t n = 0;
-    PRIO_FOR(at, q)
-    if (++n == COUNT_MAX)
-        break;
+    PRIO_FOR (at, q)
+        if (++n == COUNT_MAX)
+            break;
     return n;
 }
 

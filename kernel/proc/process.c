@@ -51,7 +51,6 @@ static struct process *make(struct job *j, status_t *st)
         return NULL;
     object_init(&p->obj, OBJ_PROCESS, &ops);
     spin_init(&p->lock, RANK_PROCESS);
-    list_init(&p->threads);
     list_init(&p->job_node);
     handle_table_init(&p->handles, &j->account);
     object_get(&j->obj);
@@ -143,8 +142,8 @@ void process_set_priority(struct process *p, uint32_t priority)
 {
     spin_lock(&p->lock);
     p->priority = priority;
-    LIST_FOR (n, &p->threads)
-        thread_set_priority_max(LIST_ENTRY(n, struct thread, process_node), priority);
+    PROCESS_THREADS (t, p)
+        thread_set_priority_max(t, priority);
     spin_unlock(&p->lock);
 }
 
@@ -158,7 +157,8 @@ static status_t start_thread(struct process *p, struct thread *t, uint32_t befor
         t->direct_calls = p->trace ? 0 : direct_calls;
         p->state = PROC_RUNNING;
         p->thread_count++;
-        list_add_tail(&p->threads, &t->process_node);
+        t->process_node.key = t->id;
+        tree_insert(&p->threads, &t->process_node);
         if (p->upcalls.pending)
             upcall_offer(p);
         if (t->priority_max != p->priority) /* changed since it was made */
@@ -215,8 +215,8 @@ void process_kill(struct process *p, uint32_t status)
     if (first) {
         p->state = PROC_DYING;
         p->status = status;
-        LIST_FOR (n, &p->threads)
-            thread_kill(LIST_ENTRY(n, struct thread, process_node));
+        PROCESS_THREADS (t, p)
+            thread_kill(t);
     }
     spin_unlock(&p->lock);
     if (first && empty)
@@ -251,7 +251,7 @@ void process_thread_exit(void)
         thread_exit_hook(t);
     spin_lock(&p->lock);
     t->aspace = NULL; /* it may go as soon as the last thread is out of the count */
-    list_del(&t->process_node);
+    tree_remove(&p->threads, &t->process_node);
     p->cpu_ns += thread_cpu_ns(t);
     p->thread_count--;
     if (p->thread_count == 0 && p->state == PROC_RUNNING)
@@ -295,8 +295,8 @@ void process_describe(struct process *p, struct process_info *info)
     info->handles = p->handles.open;
     info->pages = p->state < PROC_DYING ? p->aspace->pages : 0;
     info->cpu_ns = p->cpu_ns;
-    LIST_FOR (n, &p->threads)
-        info->cpu_ns += thread_cpu_ns(LIST_ENTRY(n, struct thread, process_node));
+    PROCESS_THREADS (t, p)
+        info->cpu_ns += thread_cpu_ns(t);
     spin_unlock(&p->lock);
 }
 
@@ -308,9 +308,8 @@ void process_set_calls(uint64_t n)
 void process_set_direct(struct process *p, bool direct)
 {
     ASSERT(spin_held(&p->lock));
-    LIST_FOR (n, &p->threads)
-        __atomic_store_n(&LIST_ENTRY(n, struct thread, process_node)->direct_calls,
-                         direct ? direct_calls : 0, __ATOMIC_RELAXED);
+    PROCESS_THREADS (t, p)
+        __atomic_store_n(&t->direct_calls, direct ? direct_calls : 0, __ATOMIC_RELAXED);
 }
 
 void process_set_crash(struct process *p, struct crash_info *crash)
@@ -338,11 +337,10 @@ size_t process_threads(struct process *p, uint64_t after, struct thread_info *ou
 {
     size_t count = 0;
     spin_lock(&p->lock);
-    LIST_FOR (node, &p->threads) {
-        struct thread *t = LIST_ENTRY(node, struct thread, process_node);
-        if (count < n && t->id > after)
-            thread_describe(t, &out[count++]);
-    }
+    struct tree_node *at = tree_floor(&p->threads, after);
+    at = at ? tree_next(at) : tree_first(&p->threads);
+    for (; at && count < n; at = tree_next(at))
+        thread_describe(process_thread_of(at), &out[count++]);
     spin_unlock(&p->lock);
     return count;
 }

@@ -51,7 +51,7 @@ struct process {
     uint32_t status; /* [p] exit status in Linux's wait encoding */
     uint32_t thread_count; /* [p] */
     uint32_t holds; /* [p] calls of other processes at work on the address space */
-    struct list threads; /* [p] struct thread.process_node */
+    struct tree threads; /* [p] struct thread.process_node, by number */
     struct list job_node; /* [jobs lock] */
     uint32_t priority; /* [p] of its threads, at most */
     uint32_t affinity; /* [I] CPUs of who made it: where threads begin that others make for it */
@@ -101,6 +101,15 @@ status_t process_thread_start(struct process *p, struct thread *t) MUST_CHECK;
 /* The same, if p has never had a thread, with its program loaded at image; -EBUSY. */
 status_t process_thread_start_first(struct process *p, struct thread *t,
                                     uintptr_t image) MUST_CHECK;
+/* The thread of a node of p->threads, NULL for NULL. */
+static inline struct thread *process_thread_of(struct tree_node *n)
+{
+    return n ? CONTAINER(n, struct thread, process_node) : NULL;
+}
+/* All threads of p, which is locked, by number. */
+#define PROCESS_THREADS(t, p)                                                \
+    for (struct thread *t = process_thread_of(tree_first(&(p)->threads)); t; \
+         t = process_thread_of(tree_next(&t->process_node)))
 /* Keep p's address space from ending while another process works on it; -ESRCH: it is ending. Paired with process_release. */
 status_t process_hold(struct process *p) MUST_CHECK;
 void process_release(struct process *p);

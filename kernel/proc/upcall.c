@@ -68,23 +68,12 @@ void upcall_offer(struct process *p)
 {
     uint64_t left = __atomic_load_n(&p->upcalls.pending, __ATOMIC_SEQ_CST);
     ASSERT(spin_held(&p->lock));
-    LIST_FOR (n, &p->threads) {
-        struct thread *t = LIST_ENTRY(n, struct thread, process_node);
+    PROCESS_THREADS (t, p) {
         uint64_t bits = left ? shared_for(p, t) & left : 0;
         if (bits)
             thread_notify(t, WORK_UPCALL);
         left &= ~bits;
     }
-}
-
-static struct thread *find(struct process *p, uint64_t tid)
-{
-    LIST_FOR (n, &p->threads) {
-        struct thread *t = LIST_ENTRY(n, struct thread, process_node);
-        if (t->id == tid)
-            return t;
-    }
-    return NULL;
 }
 
 static status_t check_number(uint32_t number)
@@ -98,7 +87,7 @@ status_t upcall_to_thread(struct process *p, uint64_t tid, uint32_t number)
     if (st != OK)
         return st;
     spin_lock(&p->lock);
-    struct thread *t = find(p, tid);
+    struct thread *t = process_thread_of(tree_find(&p->threads, tid));
     if (t && number && number != SIGKILL && action_of(p, number) != UPCALL_IGNORE) {
         __atomic_fetch_or(&t->upcalls.pending, BIT(number), __ATOMIC_SEQ_CST);
         if (own_for(t) & BIT(number))

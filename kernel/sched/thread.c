@@ -32,7 +32,6 @@ void thread_init(struct thread *t, const char *name)
     object_init(&t->obj, OBJ_THREAD, &ops);
     spin_init(&t->lock, RANK_THREAD);
     list_init(&t->ready_node);
-    list_init(&t->process_node);
     prio_node_init(&t->wait_node);
     timer_init(&t->wait_timer, sleep_timeout);
     t->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);

@@ -108,7 +108,7 @@ struct thread {
     uint64_t id; /* [I] unique, never used again */
     struct spinlock lock; /* t */
     struct list ready_node; /* [run queue] */
-    struct list process_node; /* [process] */
+    struct tree_node process_node; /* [process] key: id */
     struct prio_node wait_node; /* [owner of the wait queue] */
     int wait_result; /* [t] while asleep: STILL_ASLEEP; then what ended the sleep, 0 or a negative errno */
     uint32_t wait_heed; /* [t] while asleep: WORK_ bits that end the sleep */

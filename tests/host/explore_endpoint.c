@@ -395,8 +395,7 @@ static void serve_in_order(void)
 {
     uint8_t last = PRIORITY_MAX;
     (void)thread_sleep(AT_LAST - 1);
-    PRIO_FOR(n, &the.endpoint->queue)
-    {
+    PRIO_FOR (n, &the.endpoint->queue) {
         struct ipc_item *item = LIST_ENTRY(n, struct ipc_item, node);
         struct msg_slot *s = CONTAINER(item, struct msg_slot, item);
         EXPLORE_EXPECT(n->priority == thread_priority(s->thread) && n->priority <= last);

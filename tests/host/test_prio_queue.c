@@ -41,8 +41,7 @@ static void check_order(void)
 {
     unsigned n = 0;
     const struct prio_node *before = NULL;
-    PRIO_FOR(at, &queue)
-    {
+    PRIO_FOR (at, &queue) {
         CHECK(prio_queued(at));
         CHECK(!before || before->priority >= at->priority);
         before = at;
@@ -82,8 +81,7 @@ static void delete_in_loop(void)
     for (unsigned i = 0; i < ELEMENTS; i++)
         prio_add(&queue, &nodes[i], i % 3);
     unsigned n = 0;
-    PRIO_FOR(at, &queue)
-    {
+    PRIO_FOR (at, &queue) {
         prio_del(at);
         n++;
     }

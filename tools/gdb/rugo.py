@@ -81,6 +81,18 @@ def elements(head, struct, field):
         at, seen = at["next"], seen + 1
 
 
+def tree_elements(node, struct, field):
+    """The elements of a struct tree, from a pointer to its root, by key."""
+    stack, kind = [], gdb.lookup_type(struct).pointer()
+    while int(node) or stack:
+        while int(node):
+            stack.append(node)
+            node = node["left"]
+        node = stack.pop()
+        yield gdb.Value(int(node) - offset(struct, field)).cast(kind).dereference()
+        node = node["right"]
+
+
 def text(array):
     return array.string(errors="replace").split("\0")[0]
 
@@ -111,7 +123,7 @@ def process(pid):
 
 
 def threads(p):
-    return elements(p["threads"], "struct thread", "process_node")
+    return tree_elements(p["threads"]["root"], "struct thread", "process_node")
 
 
 def cpus():
