@@ -224,17 +224,49 @@ static void turn(struct lane *l, unsigned n, struct lane *arithmetic, uint64_t m
         tell(busy[i], 1, PAUSE);
 }
 
-/* How often locks were waited for, since boot. */
-static uint64_t contended(void)
-{
-    static struct lock_stats locks[LOCKS_MAX];
-    uint64_t sum = 0;
-    int64_t n = sys_machine_locks(start_handle(START_MACHINE), locks, LOCKS_MAX);
+/* What the CPUs had to do with each other since boot: locks that were waited for, and interrupts. */
+struct sharing {
+    struct lock_stats locks[LOCKS_MAX];
+    int64_t nlocks;
+    uint64_t waits, ipis;
+};
 
-    must(n, "locks");
-    for (int64_t i = 0; i < n && i < LOCKS_MAX; i++)
-        sum += locks[i].contended;
-    return sum;
+static void look(struct sharing *s)
+{
+    struct cpu_stats cpu[CPUS];
+
+    s->nlocks = sys_machine_locks(start_handle(START_MACHINE), s->locks, LOCKS_MAX);
+    must(s->nlocks, "locks");
+    s->waits = s->ipis = 0;
+    for (int64_t i = 0; i < s->nlocks && i < LOCKS_MAX; i++)
+        s->waits += s->locks[i].contended;
+    must(sys_machine_cpus(start_handle(START_MACHINE), cpu, CPUS), "processors");
+    for (int i = 0; i < CPUS; i++)
+        s->ipis += cpu[i].ipis;
+}
+
+/* Add up what there was more of between two looks. */
+static void add_sharing(struct sharing *sum, const struct sharing *before,
+                        const struct sharing *after)
+{
+    sum->nlocks = after->nlocks;
+    sum->waits += after->waits - before->waits;
+    sum->ipis += after->ipis - before->ipis;
+    for (int64_t i = 0; i < after->nlocks && i < LOCKS_MAX; i++) {
+        memcpy(sum->locks[i].name, after->locks[i].name, sizeof(sum->locks[i].name));
+        sum->locks[i].contended += after->locks[i].contended - before->locks[i].contended;
+    }
+}
+
+/* Which locks they were, per 1000 operations. */
+static void print_locks(const char *kind, const struct sharing *s, double operations)
+{
+    printf("smp2_%s waits for", kind);
+    for (int64_t i = 0; i < s->nlocks && i < LOCKS_MAX; i++)
+        if (s->locks[i].contended)
+            printf(" %.16s %.1f", (const char *)s->locks[i].name,
+                   (double)s->locks[i].contended * 1000 / operations);
+    printf("\n");
 }
 
 static void start_workers(struct shared *s, handle_t shm, unsigned kind, handle_t procs[2 * CPUS])
@@ -253,17 +285,19 @@ static void measure(unsigned kind)
 {
     handle_t shm, procs[2 * CPUS];
     struct shared *s;
-    uint64_t one[CPUS] = { 0 }, two[CPUS] = { 0 }, ideal[CPUS] = { 0 }, waits = 0;
+    uint64_t one[CPUS] = { 0 }, two[CPUS] = { 0 }, ideal[CPUS] = { 0 };
+    static struct sharing before, after, sum;
 
+    memset(&sum, 0, sizeof(sum));
     must(shm_new(sizeof(*s), &shm, (void **)&s), "memory");
     start_workers(s, shm, kind, procs);
     for (int i = 0; i < TURNS; i++) {
         turn(s->ideal, CPUS, s->ideal, ideal);
         turn(s->lane, 1, s->ideal, one);
-        uint64_t before = contended();
-
+        look(&before);
         turn(s->lane, CPUS, s->ideal, two);
-        waits += contended() - before;
+        look(&after);
+        add_sharing(&sum, &before, &after);
     }
     tell(s->ideal, CPUS, END);
     tell(s->lane, CPUS, END);
@@ -277,7 +311,10 @@ static void measure(unsigned kind)
            both / (2 * (double)one[0]) * 2 * (double)ideal[0] / (double)(ideal[0] + ideal[1]),
            TURNS);
     printf("BENCH name=smp2_%s_waits value=%.3f unit=1/kop n=%d\n", kinds[kind].name,
-           (double)waits * 1000 / both, TURNS);
+           (double)sum.waits * 1000 / both, TURNS);
+    printf("BENCH name=smp2_%s_ipis value=%.3f unit=1/kop n=%d\n", kinds[kind].name,
+           (double)sum.ipis * 1000 / both, TURNS);
+    print_locks(kinds[kind].name, &sum, both);
     fflush(stdout);
 }
 

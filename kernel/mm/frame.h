@@ -21,7 +21,7 @@ struct frame {
     };
     union {
         struct {
-            uint16_t size_class; /* index of the object size */
+            uint16_t kind; /* index of the object size, and the CPU whose it is (mm/heap.c) */
             uint16_t fresh; /* where in the page objects begin that were never handed out */
         } slab; /* of the heap */
         struct {

@@ -105,7 +105,7 @@ void poison_object_freed(const struct heap_object *o)
 
 /* ---- page frames ---- */
 
-#define CLASS_FREE 0xffffu /* size_class of a free frame */
+#define KIND_FREE 0xffffu /* kind of a free frame */
 
 void poison_frame_taken(paddr_t p)
 {
@@ -118,9 +118,9 @@ void poison_frame_taken(paddr_t p)
 void poison_frame_freed(paddr_t p)
 {
     struct frame *f = frame_of(p);
-    if (f->slab.size_class == CLASS_FREE)
+    if (f->slab.kind == KIND_FREE)
         panic(PANIC_DOUBLE_FREE, "frame 0x%lx: freed twice", p);
-    f->slab.size_class = CLASS_FREE;
+    f->slab.kind = KIND_FREE;
     fill(phys_to_virt(p), PAGE_SIZE, POISON_FREE);
 }
 
