@@ -111,6 +111,14 @@ static uint64_t work_syscall(void)
     return 64;
 }
 
+/* The time-stamp counter, which each switch of threads reads: the emulator has one lock for all processors there. */
+static uint64_t work_tsc(void)
+{
+    for (int i = 0; i < 64; i++)
+        sink += __builtin_ia32_rdtsc();
+    return 64;
+}
+
 static uint64_t work_ipc(void)
 {
     static handle_t session = HANDLE_NONE;
@@ -156,8 +164,8 @@ static const struct {
     const char *name;
     uint64_t (*work)(void);
 } kinds[] = {
-    { "int", work_int },     { "syscall", work_syscall }, { "ipc_pairs", work_ipc },
-    { "fault", work_fault }, { "spawn", work_spawn },
+    { "int", work_int },       { "tsc", work_tsc },     { "syscall", work_syscall },
+    { "ipc_pairs", work_ipc }, { "fault", work_fault }, { "spawn", work_spawn },
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

@@ -9,8 +9,25 @@ struct slot_cell *msg_cells[SLOTS_MAX / SLOTS_CHUNK];
 
 static struct {
     struct spinlock lock;
-    uint32_t free_hint; /* [lock] no free number below it */
+    uint32_t free_hint; /* [lock] all before the nth are given out */
 } slots = { .lock = SPINLOCK_INIT(RANK_WAITQ) };
+
+/*
+ * The number that is given out as the nth. Each call writes to its slot's cell: numbers that follow on each other are those of
+ * cells in different cache lines.
+ */
+#define IN_LINE (64 / sizeof(struct slot_cell))
+#define LINES   (SLOTS_CHUNK / IN_LINE)
+static uint32_t number_of(uint32_t nth)
+{
+    uint32_t at = nth % SLOTS_CHUNK;
+    return (uint32_t)(nth - at + at % LINES * IN_LINE + at / LINES);
+}
+static uint32_t place_of(uint32_t number)
+{
+    uint32_t at = number % SLOTS_CHUNK;
+    return (uint32_t)(number - at + at % IN_LINE * LINES + at / IN_LINE);
+}
 
 /* The cell of a number, made if missing; NULL: out of memory. The lock is held. */
 static struct slot_cell *cell_make(uint32_t index)
@@ -21,19 +38,19 @@ static struct slot_cell *cell_make(uint32_t index)
     return msg_cell_of(index);
 }
 
-/* Give s a number; index 0 is never used, so that no token is 0. */
+/* Give s a number; index 0, the first, is never used, so that no token is 0. */
 static status_t number_slot(struct msg_slot *s)
 {
     struct slot_cell *cell = NULL;
     spin_lock(&slots.lock);
     uint32_t i = slots.free_hint ? slots.free_hint : 1;
-    while (i < SLOTS_MAX && (cell = cell_make(i)) && cell->slot)
+    while (i < SLOTS_MAX && (cell = cell_make(number_of(i))) && cell->slot)
         i++;
     bool found = i < SLOTS_MAX && cell;
     if (found) {
-        s->index = i;
+        s->index = number_of(i);
         s->cell = cell;
-        s->token = cell->next_generation << MSG_INDEX_BITS | i;
+        s->token = cell->next_generation << MSG_INDEX_BITS | s->index;
         cell->ep = NULL;
         cell->slot = s;
         slots.free_hint = i + 1;
@@ -47,8 +64,8 @@ static void unnumber_slot(struct msg_slot *s)
     spin_lock(&slots.lock);
     s->cell->slot = NULL;
     s->cell->next_generation = s->token >> MSG_INDEX_BITS;
-    if (s->index < slots.free_hint)
-        slots.free_hint = s->index;
+    if (place_of(s->index) < slots.free_hint)
+        slots.free_hint = place_of(s->index);
     spin_unlock(&slots.lock);
 }
 

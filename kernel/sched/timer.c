@@ -14,12 +14,9 @@ static struct timer_queue {
     struct tree
         tree; /* [lock] armed timers by deadline; of those with the same one only the first */
     struct timer *running; /* [lock] its fire is under way */
-    /* These are the CPU's own, with interrupts off. */
-    uint64_t programmed;  /* when the hardware will interrupt; UINT64_MAX: never */
-    uint64_t quiet_until; /* no interrupt before, whatever is due */
     uint64_t
-        slice_end; /* when the running thread's slice ends; UINT64_MAX: nobody waits for the CPU */
-} queues[MAX_CPUS] ALIGNED(64);
+        quiet_until; /* no interrupt before, whatever is due; the CPU's own, with interrupts off */
+} ALIGNED(64) queues[MAX_CPUS];
 
 void timers_init(void)
 {

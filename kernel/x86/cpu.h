@@ -59,7 +59,7 @@ struct cpu {
         void *arg;
         uint32_t waiting;  /* [a] CPUs that have not done it yet */
     } call;                /* this CPU's, valid while it waits */
-};
+} ALIGNED(64); /* what a CPU writes at each system call lies in no line of another's */
 
 _Static_assert(offsetof(struct cpu, user_rsp) == 8, "entry/syscall.S");
 _Static_assert(offsetof(struct cpu, kernel_rsp) == 16, "entry/syscall.S");

@@ -27,7 +27,7 @@ struct gate {
 struct cpu_tables {
     uint64_t gdt[7];
     struct tss tss;
-} ALIGNED(16);
+} ALIGNED(64);
 
 static struct gate idt[256] ALIGNED(16);
 static struct cpu_tables tables[MAX_CPUS];
