@@ -100,8 +100,8 @@ static inline struct thread *endpoint_sleeper(const struct endpoint *ep)
 void call_lend(struct endpoint *ep, struct msg_slot *s);
 /* Lend it to the thread that has received the call, ep->server. */
 void call_lend_receiver(struct endpoint *ep, struct msg_slot *s);
-/* Lend the thread that it is lent to, or was not because it was important enough, what the caller's priority is now. */
-void call_lend_again(struct msg_slot *s);
+/* Lend what the caller's priority is now, instead of what it was before. */
+void call_lend_again(struct endpoint *ep, struct msg_slot *s);
 /* Nothing is lent any more. */
 void call_take_back(struct msg_slot *s);
 

@@ -462,7 +462,7 @@ static void follow_priority(struct msg_slot *s)
         prio_del(&s->item.node);
         place(s->session, &s->item, priority);
     }
-    call_lend_again(s);
+    call_lend_again(s->session->ep, s);
 }
 
 /* Whether the calling thread has work of these kinds. */

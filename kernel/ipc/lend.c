@@ -47,11 +47,14 @@ void call_lend_receiver(struct endpoint *ep, struct msg_slot *s)
     lend_to(s, &ep->server);
 }
 
-void call_lend_again(struct msg_slot *s)
+void call_lend_again(struct endpoint *ep, struct msg_slot *s)
 {
     struct server_name server = s->server;
     uint32_t before = s->lends;
-    lend_to(s, &server);
+    if (s->state == CALL_QUEUED)
+        call_lend(ep, s);
+    else
+        lend_to(s, &server);
     if (before)
         msg_slot_take_back(&server, before);
 }

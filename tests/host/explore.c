@@ -9,7 +9,7 @@
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "proc/job.h"
-#include "sched/sched.h"
+#include "sched/run.h"
 #include "x86/clock.h"
 #include "x86/smp.h"
 
@@ -21,11 +21,14 @@ static struct fiber {
     void (*run)(void);
     struct thread thread;
     const struct spinlock *waits; /* for this lock */
-    bool sleeps;                  /* until its state is THREAD_READY */
+    bool sleeps;                  /* until its state is THREAD_READY, or it is handed the CPU */
+    bool handed, queued;          /* in a run queue */
     bool yields, ended;
 } fibers[EXPLORE_THREADS];
 
 struct cpu cpus[MAX_CPUS];
+static struct runqueue queues[EXPLORE_THREADS]; /* always empty */
+static struct thread nobody;                    /* ran before one that was woken */
 char host_memory[HOST_FRAMES * PAGE_SIZE] ALIGNED(PAGE_SIZE);
 char host_frames[HOST_FRAMES * sizeof(struct frame)] ALIGNED(64);
 struct process explore_process;
@@ -104,7 +107,7 @@ static bool can_run(const struct fiber *f)
         return false;
     if (f->waits)
         return !f->waits->locked;
-    return !f->sleeps || f->thread.state == THREAD_READY;
+    return !f->sleeps || f->handed || (f->thread.state == THREAD_READY && !f->thread.on_cpu);
 }
 
 static bool can_time_out(const struct fiber *f, uint64_t deadline)
@@ -156,8 +159,18 @@ static unsigned choose(unsigned options, bool needed)
     return chosen;
 }
 
+/* The fiber of a thread; NULL: of none. */
+static struct fiber *fiber_of(const struct thread *t)
+{
+    for (unsigned i = 0; i < fiber_count; i++)
+        if (t == &fibers[i].thread)
+            return &fibers[i];
+    return NULL;
+}
+
 static void time_out(struct thread *t)
 {
+    fiber_of(t)->queued = true;
     t->wait_result = -ETIMEDOUT;
     t->state = THREAD_READY;
 }
@@ -225,11 +238,14 @@ static void fiber_start(unsigned i)
     spin_init(&f->thread.lock, RANK_THREAD);
     f->thread.state = THREAD_RUNNING;
     f->thread.cpu = i;
+    f->thread.on_cpu = true;
+    f->thread.context = (uintptr_t)f;
     f->thread.id = i + 1;
     f->thread.affinity = UINT32_MAX;
     f->thread.process = &explore_process;
     prio_node_init(&f->thread.wait_node);
-    cpus[i] = (struct cpu){ .current = &f->thread, .id = i };
+    spin_init(&queues[i].lock, RANK_RUNQUEUE);
+    cpus[i] = (struct cpu){ .current = &f->thread, .id = i, .runqueue = &queues[i] };
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = f->stack;
     f->context.uc_stack.ss_size = STACK;
@@ -410,13 +426,55 @@ void spin_contend(struct spinlock *l)
     } while (__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
 }
 
-void schedule(void)
+/* Until the running thread is woken or handed the CPU of another: in either case it goes on on its own. */
+static void sleep_here(void)
 {
     struct fiber *f = &fibers[current];
-    f->sleeps = f->thread.state == THREAD_BLOCKED || f->thread.state == THREAD_READY;
+    f->sleeps = true;
     reschedule();
     f->sleeps = false;
+    if (!f->handed)
+        cpus[current].switched_from = &nobody;
+    f->handed = f->queued = false;
     f->thread.state = THREAD_RUNNING;
+    f->thread.on_cpu = true;
+    f->thread.cpu = current;
+}
+
+void schedule(void)
+{
+    struct thread *t = &fibers[current].thread;
+    if (t->state == THREAD_BLOCKED || t->state == THREAD_READY) {
+        __atomic_store_n(&t->on_cpu, false, __ATOMIC_RELEASE);
+        sleep_here();
+        schedule_arrived();
+    }
+}
+
+/* The last step of handing over (sched/handover.h): to another fiber, with the CPU that this one had. */
+void context_switch(uintptr_t *save, uintptr_t to)
+{
+    struct fiber *next = (struct fiber *)to, *me = &fibers[current];
+    (void)save;
+    EXPLORE_EXPECT(next->sleeps && !next->handed); /* else its registers are not saved yet */
+    EXPLORE_EXPECT(!next->queued); /* else it would run twice */
+    cpus[current].current = &me->thread;
+    cpus[next - fibers].switched_from = &me->thread;
+    next->handed = true;
+    sleep_here();
+}
+
+void thread_unclaim(struct thread *t)
+{
+    spin_acquire(&t->lock);
+    __atomic_store_n(&t->on_cpu, false, __ATOMIC_RELEASE);
+    t->state = THREAD_READY;
+    spin_release(&t->lock);
+}
+
+void schedule_left(struct cpu *cpu)
+{
+    (void)cpu;
 }
 
 void thread_yield(void)
@@ -433,11 +491,18 @@ void cpu_pause(void)
 
 void ready_enqueue(struct thread *t, bool next)
 {
-    (void)t, (void)next;
+    struct fiber *f = fiber_of(t);
+    (void)next;
+    if (f)
+        f->queued = true;
 }
 void timer_arm(struct timer *t, uint64_t deadline)
 {
     (void)t, (void)deadline;
+}
+void __attribute__((weak)) write_cr3(uint64_t v)
+{
+    (void)v;
 }
 void lapic_send(uint32_t apic_id, unsigned vector)
 {

@@ -71,11 +71,29 @@ PLANTS = {
     "endpoint: who is moved in the queue stays at its place": ("endpoint", "kernel/ipc/endpoint.c",
                                                               "        place(s->session, &s->item, priority);\n",
                                                               "        place(s->session, &s->item, 5);\n"),
-    "endpoint: what is lent is not lent on": ("endpoint", "kernel/ipc/endpoint.c", "    call_lend_again(s);\n", ""),
+    "endpoint: what is lent is not lent on": ("endpoint", "kernel/ipc/endpoint.c", "    call_lend_again(s->session->ep, s);\n", ""),
     "endpoint: what was lent is not taken back": ("endpoint", "kernel/ipc/lend.c", """\
     if (before)
         msg_slot_take_back(&server, before);
 """, "    (void)before;\n"),
+    "fastcall: a session that was revoked": ("fastcall", "kernel/syscall/fastcall.c", "(session->revoked ||", "((session->revoked && false) ||"),
+    "fastcall: the queue is overtaken by an answer": ("fastcall", "kernel/syscall/fastcall.c", """\
+    if (UNLIKELY(!prio_queue_empty(&ep->queue)))
+        return NULL;
+    struct msg_slot *s""", "    struct msg_slot *s"),
+    "fastcall: a token that stays good": ("fastcall", "kernel/syscall/fastcall.c", "    call_left_server(s);\n", ""),
+    "fastcall: who is woken early is not told that it is over": ("fastcall", "kernel/syscall/fastcall.c",
+                                                                 "    s->state = CALL_DONE;\n", ""),
+    "fastcall: a priority that rises is not lent": ("fastcall", "kernel/syscall/fastcall.c",
+                                                    "WORK_KILL | WORK_UPCALL | WORK_PRIORITY", "WORK_KILL | WORK_UPCALL"),
+    "fastcall: an answer takes back nothing": ("fastcall", "kernel/syscall/fastcall.c", "        call_take_back(s);\n", "        (void)s;\n"),
+    "handover: its registers are not saved yet": ("fastcall", "kernel/sched/handover.h", "t->state == THREAD_BLOCKED && !t->on_cpu &&",
+                                                  "t->state == THREAD_BLOCKED &&"),
+    "handover: it sleeps no more": ("fastcall", "kernel/sched/handover.h", "bool ours = t->state == THREAD_BLOCKED && ", "bool ours = "),
+    "handover: a kill is looked for too early": ("fastcall", "kernel/sched/handover.h",
+                                                 "    bool sleeps = go_to_sleep(prev, deadline, heed);\n",
+                                                 "    uint32_t seen = __atomic_load_n(&prev->work, __ATOMIC_ACQUIRE);\n"
+                                                 "    bool sleeps = go_to_sleep(prev, deadline, heed & ~seen);\n"),
     "vm: freed before all have forgotten": ("vm", "kernel/mm/aspace.c", """\
     if (b->cpus)
         smp_flush_tlb(b->cpus, b->from, b->to);
