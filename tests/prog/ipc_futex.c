@@ -311,8 +311,8 @@ static void exit_word(void)
     int st;
 
     NEED(thread_start(&t, end_with_word, NULL, 0));
-    while (alive[0] != 0) {
-        EXPECT(0x01020304, alive[0]); /* it goes in one piece */
+    for (uint32_t seen; (seen = alive[0]) != 0;) {
+        EXPECT(0x01020304, seen); /* it goes in one piece */
         st = wait_on(&alive[0], 0x01020304, 20000 * MS, 0);
         EXPECT_TRUE(st == 0 || st == -EAGAIN);
     }
