@@ -73,13 +73,10 @@ def test_qemu_refuses(boot):
     assert "no-such-device" in run.log
 
 
-def test_disk_in_use_is_named(start, boot, make_disk):
+def test_disk_in_use_is_named(start, boot, make_disk, qmp):
     image = make_disk()
-    first = start(disk=image, qmp=image.parent / "q", extra=["-S"])
-    deadline = time.monotonic() + 20
-    while not (image.parent / "q").exists():
-        assert time.monotonic() < deadline, "the first machine did not start"
-        time.sleep(0.05)
+    first = start(disk=image, qmp=qmp.socket, extra=["-S"])
+    qmp()  # who answers has opened its disks
     second = boot("test=boot", disk=image, timeout=20)
     assert second.status == 2
     assert str(image) in second.log and "lock" in second.log

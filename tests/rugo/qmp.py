@@ -1,9 +1,11 @@
 """The host's own look at the machine: its registers and physical memory, by QEMU's monitor protocol."""
 
+import contextlib
 import re
 import time
 from pathlib import Path
 
+from qemu.qmp import ExecInterruptedError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 
@@ -23,6 +25,14 @@ class Qmp:
         """What the human monitor answers."""
         return self.monitor.cmd("human-monitor-command", **{"command-line": command})
 
+    def last(self, command):
+        """As hmp, for a command that ends the machine, perhaps before it answers."""
+        with contextlib.suppress(ExecInterruptedError):
+            self.hmp(command)
+        with contextlib.suppress(EOFError):
+            self.monitor.close()
+        self.monitor = None
+
     def stop(self):
         """Freeze the guest, so that what is read belongs together."""
         self.monitor.cmd("stop")
@@ -41,4 +51,5 @@ class Qmp:
         return data
 
     def close(self):
-        self.monitor.close()
+        if self.monitor:
+            self.monitor.close()

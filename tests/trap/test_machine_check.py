@@ -13,7 +13,7 @@ def test_panic(shell, qmp, cpus, cpu, busy):
     sh = shell(smp=cpus, qmp=qmp.socket)
     if busy:
         sh.ok("/boot/test/stress_spin 1")
-    qmp().hmp(CHECK.format(cpu=cpu))
+    qmp().last(CHECK.format(cpu=cpu))
     run = sh.wait()
     assert run.status == 1
     assert re.search(r"^RUGO: panic code=0x8 MC in the kernel ", run.log, re.M)
