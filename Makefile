@@ -330,16 +330,19 @@ $(TESTS:%=$(TEST_BIN)/%): $(TEST_BIN)/%: $(BUILD)/obj/tests/prog/%.c.o $(TEST_BI
 
 # ---- Go programs ---------------------------------------------------------------------------------
 
-# $(BUILD)/go: the compiler, made once; its TINYGOROOT with Rugo's runtime; support.a, the C half of that runtime.
+# $(BUILD)/go: the compiler, made once; its TINYGOROOT with Rugo's runtime; support.a, the C half of that runtime; src, the
+# module `rugo`: links to go/, and what tools/abigo.py makes of the contract in package sys.
 GO_OUT      := $(BUILD)/go
 GO_SUPPORT  := $(call object,$(call below,go/tinygo/support,*.c))
 GO_OVERLAY  := $(call below,go/tinygo/overlay/src,*.go)
-GO_SHARED   := go/go.mod $(wildcard go/sys/*.go)
+GO_SRC      := $(GO_OUT)/src
+GO_FILES    := go/go.mod $(foreach d,sys services tests,$(call below,go/$(d),*.go))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 $(call keep_flags,go-compiler,$(TINYGO))
 $(call keep_flags,go-overlay,$(GO_OVERLAY))
 $(call keep_flags,go-support,$(GO_SUPPORT))
+$(call keep_flags,go-files,$(GO_FILES))
 endif
 
 $(GO_OUT)/env: go/tinygo/setup.sh go/tinygo/go.mod go/tinygo/go.sum $(BUILD)/kept/go-compiler
@@ -358,12 +361,19 @@ $(GO_OUT)/support.a: $(GO_SUPPORT) $(BUILD)/kept/go-support
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(GO_SUPPORT)
 
+$(GO_SRC)/stamp: tools/abigen.py tools/abigo.py $(ABI_DEF) $(BUILD)/kept/go-files
+	$(call say,ABIGEN,$(GO_SRC))
+	@rm -rf $(GO_SRC)
+	@for f in $(GO_FILES:go/%=%); do mkdir -p $$(dirname $(GO_SRC)/$$f); ln -s $(CURDIR)/go/$$f $(GO_SRC)/$$f; done
+	$(Q)$(PYTHON) tools/abigen.py --go $(GO_SRC)/sys $(ABI_DEF)
+	@touch $@
+
 # $(call go_program,target,folder)
 define go_program
-$(1): $(2)/. $(wildcard $(2)/*.go) $(GO_SHARED) $(GO_OUT)/root/stamp $(GO_OUT)/support.a $(RUNTIME)
+$(1): $(wildcard $(2)/*.go) $(wildcard go/sys/*.go) $(GO_SRC)/stamp $(GO_OUT)/root/stamp $(GO_OUT)/support.a $(RUNTIME)
 	$$(call say,GO,$$@)
 	@mkdir -p $$(@D)
-	$(Q). $(GO_OUT)/env && cd go && nice "$$$$tinygo" build -target rugo -o $$(abspath $$@).elf ./$(2:go/%=%)
+	$(Q). $(GO_OUT)/env && cd $(GO_SRC) && nice "$$$$tinygo" build -target rugo -o $$(abspath $$@).elf ./$(2:go/%=%)
 	$(Q)mv $$@.elf $$@.debug && $(OBJCOPY) --strip-all $$@.debug $$@
 endef
 $(foreach p,$(GO_SERVICES),$(eval $(call go_program,$(BUILD)/bin/$(p),go/services/$(p))))
@@ -494,10 +504,11 @@ check-format:
 	$(call say,FORMAT,clang-format-19)
 	$(Q)clang-format-19 --dry-run -Werror $(OUR_C)
 
-# With the gofmt of the Go that compiles them.
-check-go:
-	$(if $(BUILDS_GO),$(call say,FORMAT,gofmt))
-	$(if $(BUILDS_GO),$(Q)bad=$$(PATH=$$PATH:$(GO_OUT)/goroot/bin gofmt -l go); test -z "$$bad" || { echo "not formatted: $$bad" >&2; exit 1; })
+# With the Go that compiles them. Package sys is vetted and tested as a program of this host.
+check-go: $(if $(BUILDS_GO),$(GO_OUT)/env $(GO_SRC)/stamp)
+	$(if $(BUILDS_GO),$(call say,GO,gofmt and vet))
+	$(if $(BUILDS_GO),$(Q). $(GO_OUT)/env; bad=$$(gofmt -l go); test -z "$$bad" || { echo "not formatted: $$bad" >&2; exit 1; })
+	$(if $(BUILDS_GO),$(Q). $(GO_OUT)/env; cd $(GO_SRC) && go vet ./sys)
 
 format:
 	$(Q)clang-format-19 -i $(OUR_C)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turn the contract in abi/*.def into C headers, stubs, tables and documents.
 
-    python3 tools/abigen.py [--out DIR] [--docs DOCDIR] abi/        (or the .def files by name)
+    python3 tools/abigen.py [--out DIR] [--docs DOCDIR] [--go GODIR] abi/        (or the .def files by name)
 
 The grammar is described at the head of abi/syscall.def and abi/ipc/file.def. From it come
 
@@ -12,6 +12,7 @@ The grammar is described at the head of abi/syscall.def and abi/ipc/file.def. Fr
     DIR/include/rugo/proto_NAME.h     messages of a protocol, client stubs, server operations
     DIR/lib/proto_NAME.c              their code, on top of lib/rugo/proto.h
     DOCDIR/syscall_vN.md, NAME.md     the same, for people: a page for each version of the ABI
+    GODIR/z*.go                       the same in Go (abigo.py)
 
 Reading (class Parser) knows nothing of C, and the writers (write_*) trust what Parser and check_* let through.
 A file whose text would not change is not written, so that nothing is compiled again without need. Every
@@ -23,6 +24,8 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import abigo
 
 # ---- the model: what the definitions say ----------------------------------------------------------
 
@@ -1160,11 +1163,14 @@ def main():
     parser = argparse.ArgumentParser(description="Make C and documents of abi/*.def.")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where generated C goes")
     parser.add_argument("--docs", type=Path, metavar="DOCDIR", help="where generated documents go")
+    parser.add_argument("--go", type=Path, metavar="GODIR", help="where generated Go goes")
     parser.add_argument("definitions", nargs="+", help=".def files, or folders of them")
     args = parser.parse_args()
     try:
         model = read_definitions(find_definitions(args.definitions))
         store(outputs(*model, args.out, args.docs), args.out)
+        if args.go:
+            store(abigo.outputs(*model, args.go), None)
     except (DefError, OSError) as error:
         sys.exit(str(error))
 

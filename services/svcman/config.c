@@ -187,6 +187,11 @@ static const char *set_ready(struct service *s, char *value)
     return set_flag(&s->says_ready, value);
 }
 
+static const char *set_boot(struct service *s, char *value)
+{
+    return set_flag(&s->at_boot, value);
+}
+
 static const char *set_restart(struct service *s, char *value)
 {
     const struct word_bit *found = lookup(policy_words, value);
@@ -282,7 +287,7 @@ static const struct {
     { "stdio", set_stdio },       { "serves", set_serves },     { "ready", set_ready },
     { "restart", set_restart },   { "limit", set_limit },       { "limits", set_limits },
     { "programs", set_programs }, { "watchdog", set_watchdog }, { "priority", set_priority },
-    { "startup", set_startup },
+    { "startup", set_startup },   { "boot", set_boot },
 };
 
 /* One line without its end; NULL, or what is wrong with it. */
@@ -317,7 +322,7 @@ static void set_defaults(struct service *s)
 {
     config_unlimited(s);
     s->calls = s->after = s->stdio = "";
-    s->serves = true;
+    s->serves = s->at_boot = true;
     s->policy = RESTART_ALWAYS;
     s->priority = PRIORITY_SERVICE;
     s->startup = STARTUP_NS;

@@ -130,6 +130,15 @@ static void begin_scenario(const char *test)
     exit(1);
 }
 
+/* What is not to be started with the system stays as if it had been stopped. */
+static void begin_system(void)
+{
+    for (unsigned i = 0; i < nservices; i++) {
+        if (!services[i].at_boot)
+            services[i].state = SVC_STOPPED;
+    }
+}
+
 /* ---- the loop ---------------------------------------------------------------------------------------- */
 
 static int64_t time_left(void)
@@ -167,6 +176,8 @@ int main(void)
     read_words(cmdline, &test);
     if (test != NULL)
         begin_scenario(test);
+    else
+        begin_system();
     for (;;) {
         int64_t n;
 

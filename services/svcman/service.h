@@ -53,6 +53,8 @@ struct service {
     const char *after; /* services that must be ready before it is started */
     const char *stdio; /* service whose session becomes its descriptors 0, 1 and 2; "" */
     bool serves; /* has an endpoint */
+    bool
+        at_boot; /* is started with the system; otherwise when somebody asks for it (`svc restart`) */
     bool says_ready; /* is ready when it says so, not when it was started */
     enum restart_policy policy;
     unsigned limit; /* deaths within `window` seconds after which it is given up */

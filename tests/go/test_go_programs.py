@@ -59,7 +59,7 @@ def test_lines_on_the_host(boot):
     log = boot("test=go.panic.index").log
     done = subprocess.run([ROOT / "tools/symbolize.sh"], input=log, capture_output=True, text=True)
     at = (ROOT / "go/tests/gopanic/main.go").read_text().splitlines().index("\treturn list[i]") + 1
-    assert re.search(rf"\[gopanic\+0x[0-9a-f]+\]   main\.pick at .*/go/tests/gopanic/main\.go:{at}$", done.stdout, re.M), done.stdout
+    assert re.search(rf"\[gopanic\+0x[0-9a-f]+\]   main\.pick at .*/tests/gopanic/main\.go:{at}$", done.stdout, re.M), done.stdout
 
 
 def test_exit_status(boot):

@@ -38,6 +38,7 @@ WRONG = {
     "limit too high": ("program = true\nlimit = 1000 in 10\n", r"etc/services/wrong\.conf:2: expected: N in SECONDS"),
     "policy": ("program = true\nrestart = perhaps\n", r"etc/services/wrong\.conf:2: always, on-failure or never expected"),
     "flag": ("program = true\nready = maybe\n", r"etc/services/wrong\.conf:2: yes or no expected"),
+    "boot": ("program = true\nboot = later\n", r"etc/services/wrong\.conf:2: yes or no expected"),
     "permission": ("program = true\nmay = everything\n", r"etc/services/wrong\.conf:2: unknown permission"),
     "arguments": ("program = true\nargs = " + "a " * 40 + "\n", r"etc/services/wrong\.conf:2: too many arguments"),
     "limit of what": ("program = true\nlimits = memory 1M, air 3\n", r"etc/services/wrong\.conf:2: unknown limit"),

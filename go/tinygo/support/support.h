@@ -44,4 +44,12 @@ struct work {
 int support_work(struct work *w, handle_t port);
 void support_call(void (*fn)(void *), void *arg);
 
+/* block.c */
+struct blocked;
+struct called;
+int64_t support_syscall(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                        uint64_t a4, uint64_t a5);
+void support_block(struct blocked *b);
+void support_ipc_call(struct called *c);
+
 #endif
