@@ -86,7 +86,6 @@ PLANTS = {
                                                                  "    s->state = CALL_DONE;\n", ""),
     "fastcall: a priority that rises is not lent": ("fastcall", "kernel/syscall/fastcall.c",
                                                     "WORK_KILL | WORK_UPCALL | WORK_PRIORITY", "WORK_KILL | WORK_UPCALL"),
-    "fastcall: an answer takes back nothing": ("fastcall", "kernel/syscall/fastcall.c", "        call_take_back(s);\n", "        (void)s;\n"),
     "handover: its registers are not saved yet": ("fastcall", "kernel/sched/handover.h", "t->state == THREAD_BLOCKED && !t->on_cpu &&",
                                                   "t->state == THREAD_BLOCKED &&"),
     "handover: it sleeps no more": ("fastcall", "kernel/sched/handover.h", "bool ours = t->state == THREAD_BLOCKED && ", "bool ours = "),
