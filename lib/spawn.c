@@ -38,7 +38,7 @@ enum { AT_RANDOM_ = 25, AT_EXECFN_ = 31, AUXV_MAX = 16 };
 #define STACK_LOW 0x7e0000000000ull
 #define WINDOW    (1ull << 40)
 _Static_assert(IMAGE_LOW + WINDOW + ELF_IMAGE_MAX <= STACK_LOW, "an image cannot reach the stacks");
-_Static_assert(STACK_LOW + WINDOW + SPAWN_STACK <= USER_MAX, "stacks are the user's");
+_Static_assert(STACK_LOW + WINDOW + SPAWN_GUARD + SPAWN_STACK <= USER_MAX, "stacks are the user's");
 
 struct child {
     struct spawn_args *a;
@@ -153,12 +153,14 @@ static int map_segments(struct child *c)
     return st;
 }
 
-/* Only its range is reserved; pages come as they are touched. Nothing is mapped below it. */
+/* Pages come as they are touched. Below it a range is reserved, so that no mapping can come to lie there. */
 static int map_stack(struct child *c)
 {
-    uint64_t low = STACK_LOW + random_page_below(WINDOW);
-    int64_t at = sys_vm_map(c->proc, low, SPAWN_STACK, VM_READ | VM_WRITE, VM_FIXED);
+    uint64_t guard = STACK_LOW + random_page_below(WINDOW), low = guard + SPAWN_GUARD;
+    int64_t at = sys_vm_reserve(c->proc, guard, SPAWN_GUARD, VM_FIXED);
 
+    if (at >= 0)
+        at = sys_vm_map(c->proc, low, SPAWN_STACK, VM_READ | VM_WRITE, VM_FIXED);
     if (at < 0)
         return fail(c->a, (int)at, "the stack could not be mapped");
     c->stack_top = low + SPAWN_STACK;

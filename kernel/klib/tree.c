@@ -113,12 +113,8 @@ void tree_insert(struct tree *t, struct tree_node *n)
 void tree_insert_between(struct tree *t, struct tree_node *prev, struct tree_node *next,
                          struct tree_node *n)
 {
-    if (prev && !prev->right)
-        hang(t, n, prev, &prev->right);
-    else if (next) /* the first to the right of prev, or of all */
-        hang(t, n, next, &next->left);
-    else
-        hang(t, n, NULL, &t->root);
+    struct tree_node *parent = tree_parent_between(prev, next);
+    hang(t, n, parent, !parent ? &t->root : parent == prev ? &parent->right : &parent->left);
 }
 
 /* n, which may be NULL, is a child of p, and a black one is missing on the ways down to it. */

@@ -25,7 +25,13 @@ struct tree {
 
 /* n->key must be set and not in the tree yet. */
 void tree_insert(struct tree *t, struct tree_node *n);
-/* The same for who knows the neighbours that n comes between; NULL: there is none. */
+/* What a node that comes between two neighbours (NULL: there is none) hangs from at first; NULL: from nothing. */
+static inline struct tree_node *tree_parent_between(struct tree_node *prev, struct tree_node *next)
+{
+    /* prev has a right child: then next is the leftmost of those. */
+    return prev && !prev->right ? prev : next;
+}
+/* The same for who knows the neighbours that n comes between. */
 void tree_insert_between(struct tree *t, struct tree_node *prev, struct tree_node *next,
                          struct tree_node *n);
 void tree_remove(struct tree *t, struct tree_node *n);

@@ -2,17 +2,30 @@
 #include "mm/pages.h"
 #include "mm/pagetable.h"
 
-/* Take the n entries from e on, for va and what follows, out of the page tables. */
-static void drop_entries(struct region *r, pte_t *e, uintptr_t va, uint64_t n, enum drop what,
+/* The first entry from e on that holds something; end: there is none. */
+static inline pte_t *skip_empty(pte_t *e, pte_t *end)
+{
+    if (e < end && *e)
+        return e;
+    while (end - e >= 4 && !(e[0] | e[1] | e[2] | e[3]))
+        e += 4;
+    while (e < end && !*e)
+        e++;
+    return e;
+}
+
+/* Take the n entries from first on, for va and what follows, out of the page tables. */
+static void drop_entries(struct region *r, pte_t *first, uintptr_t va, uint64_t n, enum drop what,
                          struct vm_batch *b)
 {
-    for (pte_t *end = e + n; e < end; e++, va += PAGE_SIZE) {
+    pte_t *end = first + n;
+    for (pte_t *e = skip_empty(first, end); e < end; e = skip_empty(e + 1, end)) {
         pte_t old = *e;
-        if (!old || (what == DROP_OBJECTS && (old & PTE_OWN)))
+        if (what == DROP_OBJECTS && (old & PTE_OWN))
             continue;
         __atomic_store_n(e, 0, __ATOMIC_RELAXED);
         if (old & PTE_PRESENT)
-            vm_batch_add(b, va);
+            vm_batch_add(b, va + ((uintptr_t)(e - first) << PAGE_SHIFT));
         if (old & PTE_OWN) {
             frame_list_add(&b->frames, old & PTE_ADDR);
             r->as->pages--;
@@ -45,17 +58,16 @@ uintptr_t drop_used(struct region *r, uintptr_t va, uintptr_t end, enum drop wha
     return va < end ? va : end;
 }
 
-/* Give the n entries from e on, for va and what follows, the protection of r. */
-static void update_entries(const struct region *r, pte_t *e, uintptr_t va, uint64_t n,
+/* Give the n entries from first on, for va and what follows, the protection of r. */
+static void update_entries(const struct region *r, pte_t *first, uintptr_t va, uint64_t n,
                            struct vm_batch *b)
 {
-    for (pte_t *end = e + n; e < end; e++, va += PAGE_SIZE) {
+    pte_t *end = first + n;
+    for (pte_t *e = skip_empty(first, end); e < end; e = skip_empty(e + 1, end)) {
         pte_t old = *e, new = entry_bits(r, old & PTE_KEPT);
-        if (!old)
-            continue;
         __atomic_store_n(e, new, __ATOMIC_RELAXED);
         if (reduced(old, new))
-            vm_batch_add(b, va);
+            vm_batch_add(b, va + ((uintptr_t)(e - first) << PAGE_SHIFT));
     }
 }
 

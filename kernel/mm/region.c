@@ -187,21 +187,21 @@ void region_free(struct region *r)
     kpark(r);
 }
 
-/* Put r into the set. */
+/* Put r into the set. The bounds are raised first, so that they hold while the tree changes its shape. */
 static void insert(struct region *r)
 {
     struct aspace *as = r->as;
     struct region *prev = region_floor(as, start_of(r));
     struct region *next = prev ? prev->next : as->first;
+    struct tree_node *before = prev ? &prev->node : NULL, *after = next ? &next->node : NULL;
     r->prev = prev;
     r->next = next;
     *(prev ? &prev->next : &as->first) = r;
     if (next)
         next->prev = r;
     r->most_room = region_room(r);
-    tree_insert_between(&as->regions, prev ? &prev->node : NULL, next ? &next->node : NULL,
-                        &r->node);
-    raise_room(tree_parent(&r->node), r->most_room);
+    raise_room(tree_parent_between(before, after), r->most_room);
+    tree_insert_between(&as->regions, before, after, &r->node);
     as->region_count++;
 }
 
@@ -210,12 +210,12 @@ static void take_out(struct region *r)
 {
     struct aspace *as = r->as;
     struct region *prev = r->prev, *next = r->next;
-    tree_remove(&as->regions, &r->node);
     *(prev ? &prev->next : &as->first) = next;
     if (next)
         next->prev = prev;
     if (prev)
         raise_room(&prev->node, region_room(prev));
+    tree_remove(&as->regions, &r->node);
     if (as->recent == r)
         as->recent = prev;
     as->region_count--;

@@ -12,6 +12,7 @@
 
 #define STACK_TOP   0x7ffffffe0000ull
 #define STACK_SIZE  (1ull << 20)
+#define STACK_GUARD (1ull << 16) /* below it: reserved, so that nothing can be mapped there */
 #define LOAD_BASE   0x200000000000ull
 #define STACK_WORDS 128u
 
@@ -136,7 +137,9 @@ static uintptr_t build_stack(struct process *p, const char *path, const struct s
                              .prot = VM_READ | VM_WRITE,
                              .max_prot = VM_READ | VM_WRITE,
                              .fixed = true };
+    struct vm_map_args guard = { .addr = a.addr - STACK_GUARD, .len = STACK_GUARD, .fixed = true };
     uintptr_t at;
+    must(vm_map(p->aspace, &guard, &at), path, "no stack");
     must(vm_map(p->aspace, &a, &at), path, "no stack");
     uintptr_t strings = STACK_TOP - 64, entropy = strings - 16;
     uintptr_t handles = entropy - align_up(n * sizeof *table, 16), clock;

@@ -39,6 +39,7 @@ struct spawn_args {
 };
 #define SPAWN_HANDLE_MAX 32
 #define SPAWN_STACK      (1024 * 1024) /* bytes of the first thread's stack, committed as touched */
+#define SPAWN_GUARD      (64 * 1024) /* bytes reserved below it, which nobody can touch or map */
 
 /*
  * Makes a process from an ELF image of size bytes and starts it. On success *proc is the caller's

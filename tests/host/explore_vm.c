@@ -10,6 +10,7 @@
 #include "mm/aspace.h"
 #include "mm/heap.h"
 #include "mm/pagetable.h"
+#include "mm/region.h"
 #include "mm/vm.h"
 #include "x86/smp.h"
 
@@ -394,6 +395,152 @@ static void check_bytes(void)
     check();
 }
 
+/* ---- the set of regions, against a model of it ---- */
+
+enum { PLACES = 256, STEPS = 200 }; /* pages that the model knows, from as->base on */
+
+static bool occupied[PLACES];
+static uint64_t dice = 1;
+
+static unsigned roll(unsigned n)
+{
+    dice = dice * 6364136223846793005ull + 1442695040888963407ull;
+    return (unsigned)(dice >> 33) % n;
+}
+
+/* The rules of the tree from n down, and those of struct region; the black nodes on the way to any leaf. */
+static unsigned check_tree(const struct tree_node *n, const struct region **last, uint64_t *room)
+{
+    uint64_t left = 0, right = 0;
+    *room = 0;
+    if (!n)
+        return 0;
+    const struct region *r = CONTAINER(n, struct region, node);
+    bool red = n->parent_red & 1;
+    EXPLORE_EXPECT(!n->left || tree_parent(n->left) == n);
+    EXPLORE_EXPECT(!n->right || tree_parent(n->right) == n);
+    EXPLORE_EXPECT(!red || !n->left || !(n->left->parent_red & 1));
+    EXPLORE_EXPECT(!red || !n->right || !(n->right->parent_red & 1));
+    unsigned black = check_tree(n->left, last, &left);
+    EXPLORE_EXPECT(r->prev == *last && (*last ? (*last)->next == r : as->first == r));
+    EXPLORE_EXPECT(!*last || (*last)->end <= start_of(r));
+    *last = r;
+    EXPLORE_EXPECT(check_tree(n->right, last, &right) == black);
+    *room = region_room(r);
+    *room = *room < left ? left : *room;
+    *room = *room < right ? right : *room;
+    EXPLORE_EXPECT(r->most_room >= *room);
+    EXPLORE_EXPECT(!tree_parent(n) || region_from(tree_parent(n))->most_room >= r->most_room);
+    return black + !red;
+}
+
+static void check_regions(void)
+{
+    const struct region *last = NULL;
+    uint64_t room;
+    (void)check_tree(as->regions.root, &last, &room);
+    EXPLORE_EXPECT(last ? !last->next : !as->first);
+    for (unsigned i = 0; i < PLACES; i++)
+        EXPLORE_EXPECT(occupied[i] == (region_at(as, as->base + i * PAGE_SIZE) != NULL));
+}
+
+static void occupy(unsigned first, unsigned n, bool by)
+{
+    memset(&occupied[first], by, n);
+}
+
+static bool all_free(unsigned first, unsigned n)
+{
+    return first + n <= PLACES && !memchr(&occupied[first], true, n);
+}
+
+/* Without an address a mapping comes to lie as low as it can. */
+static void map_somewhere(unsigned n)
+{
+    struct vm_map_args a = { .len = n * PAGE_SIZE, .max_prot = VM_READ };
+    uintptr_t at;
+    unsigned expected = 0;
+    while (!all_free(expected, n) && expected < PLACES)
+        expected++;
+    if (expected == PLACES)
+        return;
+    EXPLORE_EXPECT(vm_map(as, &a, &at) == OK && at == as->base + expected * PAGE_SIZE);
+    occupy(expected, n, true);
+}
+
+static void map_there(unsigned first, unsigned n)
+{
+    struct vm_map_args a = { .addr = as->base + first * PAGE_SIZE,
+                             .len = n * PAGE_SIZE,
+                             .max_prot = VM_READ,
+                             .fixed = true };
+    uintptr_t at;
+    bool free = all_free(first, n);
+    EXPLORE_EXPECT(vm_map(as, &a, &at) == (free ? OK : -EEXIST));
+    if (free)
+        occupy(first, n, true);
+}
+
+/* Any sequence of mapping, unmapping and changing does what a row of flags does. */
+static void follow_model(void)
+{
+    memset(occupied, 0, sizeof occupied);
+    for (unsigned step = 0; step < STEPS; step++) {
+        unsigned n = 1 + roll(12), first = roll(PLACES - n);
+        uintptr_t at = as->base + first * PAGE_SIZE;
+        switch (roll(6)) {
+        case 0:
+        case 1: map_somewhere(n); break;
+        case 2: map_there(first, 1 + roll(n)); break;
+        case 3: (void)!vm_protect(as, at, n * PAGE_SIZE, roll(2) ? VM_READ : 0); break;
+        default: EXPLORE_EXPECT(vm_unmap(as, at, n * PAGE_SIZE) == OK); occupy(first, n, false);
+        }
+        check_regions();
+    }
+}
+
+/* Two unmap parts of the same range at once, while a third looks for a place there. */
+static uintptr_t half;
+
+static void unmap_half(void)
+{
+    begin();
+    EXPLORE_EXPECT(vm_unmap(as, BASE + 2 * PAGE_SIZE, 4 * PAGE_SIZE) == OK);
+    EXPLORE_EXPECT(!region_at(as, BASE + 3 * PAGE_SIZE) ||
+                   start_of(region_at(as, BASE + 3 * PAGE_SIZE)) == half);
+    end();
+}
+static void map_in_between(void)
+{
+    struct vm_map_args a = { .addr = BASE + 3 * PAGE_SIZE,
+                             .len = PAGE_SIZE,
+                             .prot = VM_READ | VM_WRITE,
+                             .max_prot = VM_READ | VM_WRITE };
+    begin();
+    EXPLORE_EXPECT(vm_map(as, &a, &half) == OK);
+    status_t st = half == BASE + 3 * PAGE_SIZE ? put(half, 7) : OK;
+    EXPLORE_EXPECT(st == OK || st == -EFAULT); /* one that came later has unmapped it again */
+    end();
+}
+static void commit_across(void)
+{
+    begin();
+    status_t st = vm_commit(as, BASE + PAGE_SIZE, 2 * PAGE_SIZE);
+    EXPLORE_EXPECT(st == OK || st == -EINVAL);
+    st = vm_decommit(as, BASE, 4 * PAGE_SIZE);
+    EXPLORE_EXPECT(st == OK || st == -EINVAL);
+    end();
+}
+static void protect_and_commit(void)
+{
+    begin();
+    status_t st = vm_protect(as, BASE + PAGE_SIZE, 2 * PAGE_SIZE, VM_READ);
+    EXPLORE_EXPECT(st == OK || st == -EINVAL);
+    st = vm_commit(as, BASE, 4 * PAGE_SIZE);
+    EXPLORE_EXPECT(st == OK || st == -EINVAL);
+    end();
+}
+
 static const struct explore_scenario scenarios[] = {
     { "vm: two faults", setup, { use_decommitted, use_other_byte }, check_bytes },
     { "vm: unmapped while it is used", setup, { use, unmap, reuse }, check },
@@ -403,6 +550,12 @@ static const struct explore_scenario scenarios[] = {
     { "vm: given up while it is used", setup, { use_decommitted, decommit, reuse }, check },
     { "vm: pinned", setup, { pin, unmap, reuse }, check },
     { "vm: an object shrinks", setup_object, { use, shrink, reuse }, check },
+    { "vm: changed and unmapped",
+      setup,
+      { commit_across, unmap_middle, protect_and_commit },
+      check },
+    { "vm: a place in what is unmapped", setup, { unmap, unmap_half, map_in_between }, check },
+    { "vm: regions and a model", setup_empty, { follow_model }, check },
 };
 
 int main(int argc, char **argv)

@@ -435,8 +435,32 @@ static void expect_death(const char *kind, int signal)
     EXPECT(signal, status & 0x7f);
 }
 
+/* What lies below the first thread's stack can neither be touched nor mapped, wherever it was asked for. */
+static void test_stack_guard(void)
+{
+    volatile char here = 0;
+    uintptr_t own = (uintptr_t)&here & ~(uintptr_t)(PAGE_SIZE - 1), low = own;
+
+    while (try_read(low - PAGE_SIZE) == 0)
+        low -= PAGE_SIZE;
+    EXPECT_TRUE(own - low > SPAWN_STACK / 2 && own - low < SPAWN_STACK);
+    for (uintptr_t at = low - SPAWN_GUARD; at < low; at += PAGE_SIZE) {
+        EXPECT(-EFAULT, try_read(at));
+        EXPECT(-EEXIST, sys_vm_map(HANDLE_SELF, at, PAGE_SIZE, RW, VM_FIXED));
+    }
+    int64_t elsewhere = NEED(sys_vm_map(HANDLE_SELF, low - PAGE_SIZE, PAGE_SIZE, RW, 0));
+    EXPECT_TRUE((uintptr_t)elsewhere + PAGE_SIZE <= low - SPAWN_GUARD ||
+                (uintptr_t)elsewhere >= low);
+    unmap((uintptr_t)elsewhere, PAGE_SIZE);
+    uintptr_t below = low - SPAWN_GUARD - PAGE_SIZE;
+    EXPECT(below, (uintptr_t)sys_vm_map(HANDLE_SELF, below, PAGE_SIZE, RW, VM_FIXED));
+    unmap(below, PAGE_SIZE);
+    EXPECT(0, sys_vm_decommit(HANDLE_SELF, low, own - low - PAGES(4)));
+}
+
 static void run_all(void)
 {
+    test_stack_guard();
     test_bad_ranges();
     test_bad_handles();
     test_reserve();
