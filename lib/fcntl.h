@@ -34,7 +34,10 @@
 int open(const char *path, int flags, ...);
 int openat(int dirfd, const char *path, int flags, ...);
 int creat(const char *path, mode_t mode);
-/* The commands above. F_SETFL changes O_NONBLOCK of a pipe's end, for all who have it open. */
+/*
+ * The commands above. F_SETFL changes O_NONBLOCK of a pipe's end or a terminal (of a file it means nothing), and O_APPEND of a
+ * file, for all who have it open. EOPNOTSUPP: of what can't be opened that way, as a serial line.
+ */
 int fcntl(int fd, int command, ...);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <rugo/abi.h>
 #include <rugo/file.h>
+#include <rugo/proto_file.h>
 #include <rugo/syscall.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -27,11 +28,24 @@ int pipe(int fds[2])
     return pipe2(fds, 0);
 }
 
-/* What F_GETFL tells of a descriptor; those that are no pipes always wait. */
+/* Change flags of a session's open file; those it has then. A server that does not know of flags has none to change. */
+static int64_t change_flags(int fd, uint32_t clear, uint32_t set)
+{
+    uint32_t flags = 0;
+    int st = file_flags(fd, clear, set, &flags);
+
+    if (st == -ENOSYS || st == -EBADF)
+        return clear == 0 && set == 0 ? O_RDWR : -EOPNOTSUPP;
+    return st != 0 ? st : (int64_t)flags;
+}
+
+/* What F_GETFL tells of a descriptor; a log or a serial line always waits. */
 static int64_t get_flags(int fd, int64_t info)
 {
     int64_t flags;
 
+    if (info >> 32 == OBJ_SESSION)
+        return change_flags(fd, 0, 0);
     if (info >> 32 != OBJ_PIPE)
         return O_RDWR;
     flags = sys_pipe_flags(fd, 0, 0);
@@ -40,11 +54,22 @@ static int64_t get_flags(int fd, int64_t info)
     return (info & RIGHT_READ ? O_RDONLY : O_WRONLY) | (flags & PIPE_NONBLOCK ? O_NONBLOCK : 0);
 }
 
-/* Only O_NONBLOCK can be changed, and only of pipes. */
+/*
+ * O_NONBLOCK can be changed of pipes and of what servers hand out, O_APPEND of files. All other flags are what they were at
+ * open(), as POSIX has it.
+ */
 static int64_t set_flags(int fd, int64_t info, int flags)
 {
+    uint32_t set = (uint32_t)flags & (O_NONBLOCK | O_APPEND);
     int64_t st;
 
+    if (info >> 32 == OBJ_SESSION) {
+        st = change_flags(fd, 0, 0);
+        if (st >= 0 && ((uint64_t)st & (O_NONBLOCK | O_APPEND)) != set)
+            st = change_flags(fd, (uint32_t)st & (O_NONBLOCK | O_APPEND) & ~set,
+                              set & ~(uint32_t)st);
+        return st < 0 ? st : 0;
+    }
     if (info >> 32 != OBJ_PIPE)
         return flags & O_NONBLOCK ? -EOPNOTSUPP : 0;
     st = sys_pipe_flags(fd, PIPE_NONBLOCK, flags & O_NONBLOCK ? PIPE_NONBLOCK : 0);

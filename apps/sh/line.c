@@ -10,6 +10,8 @@
 #include "apps/sh/line.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <rugo/proto_file.h>
 #include <rugo/proto_tty.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -332,8 +334,10 @@ static bool take_byte(char c, enum line_result *result)
 /* Raw mode, and the interrupt key as a byte. */
 static int take_terminal(void)
 {
+    uint32_t flags;
     int st = tty_set_mode(STDIN_FILENO, TTY_RAW);
 
+    (void)file_flags(STDIN_FILENO, O_NONBLOCK, 0, &flags); /* a program may have left it so */
     return st == 0 ? tty_watch(STDIN_FILENO, 0) : st;
 }
 

@@ -14,6 +14,7 @@
 #include <rugo/proto_tty.h>
 #include <rugo/start.h>
 #include <rugo/syscall.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 
 enum {
     READERS_MAX = 32,               /* reads that wait; more are refused */
+    NONBLOCK_MAX = 64,              /* sessions with O_NONBLOCK */
     OUT_PIECE = 4096,
     EVENT_ENDPOINT = 1,
     EVENT_SERIAL = 2,
@@ -38,6 +40,8 @@ struct reader {
 static handle_t endpoint, serial, port;
 static struct reader readers[READERS_MAX];      /* oldest first */
 static unsigned nreaders;
+static uint64_t nonblock[NONBLOCK_MAX]; /* ids of the sessions that have it */
+static unsigned nnonblock;
 static uint64_t watcher;            /* session that hears the interrupt key; 0: none */
 static bool stopped;
 
@@ -84,6 +88,57 @@ static void interrupt(void)
 }
 
 static struct input input;
+
+/* ---- sessions that never wait ---------------------------------------------------------------- */
+
+/* Its place, or nnonblock. */
+static unsigned find_nonblock(uint64_t session)
+{
+    unsigned i = 0;
+
+    while (i < nnonblock && nonblock[i] != session)
+        i++;
+    return i;
+}
+
+static void clear_nonblock(uint64_t session)
+{
+    unsigned i = find_nonblock(session);
+
+    if (i == nnonblock)
+        return;
+    nonblock[i] = nonblock[--nnonblock];
+    (void)sys_session_signal(endpoint, session, EV_READABLE, 0);
+}
+
+/* False: there are too many. */
+static bool set_nonblock(uint64_t session)
+{
+    if (find_nonblock(session) < nnonblock)
+        return true;
+    if (nnonblock == NONBLOCK_MAX)
+        return false;
+    nonblock[nnonblock++] = session;
+    if (input_ready(&input))
+        (void)sys_session_signal(endpoint, session, 0, EV_READABLE);
+    return true;
+}
+
+/* Tell them whether there is something to read. What has just been typed is an edge, though there was something already. */
+static void tell_nonblock(bool typed)
+{
+    static bool told;
+    bool ready = input_ready(&input);
+
+    if (ready == told && !(ready && typed))
+        return;
+    told = ready;
+    for (unsigned i = 0; i < nnonblock; i++)
+        (void)sys_session_signal(endpoint, nonblock[i], ready ? 0 : EV_READABLE,
+                                 ready ? EV_READABLE : 0);
+}
+
+/* ---- readers --------------------------------------------------------------------------------- */
 
 /* Forget the reader at `i`; the others keep their order. */
 static void drop_reader(unsigned i)
@@ -151,6 +206,7 @@ static void take_typed(void)
             input_key(&input, buf[i]);
     }
     feed_readers();
+    tell_nonblock(true);
 }
 
 /* ---- protocol file ---------------------------------------------------------------------------- */
@@ -164,6 +220,8 @@ static int do_read(void *ctx, const struct ipc_call *call, int64_t offset, uint6
         return 0;
     if (nreaders == 0 && input_ready(&input))
         return deliver(call->token, call->out_len, count);
+    if (find_nonblock(call->session) < nnonblock)
+        return -EAGAIN;
     if (nreaders == READERS_MAX)
         drop_dead_readers();
     if (nreaders == READERS_MAX)
@@ -214,7 +272,22 @@ static int do_sync(void *ctx, const struct ipc_call *call, uint32_t all)
     return 0;
 }
 
+static int do_flags(void *ctx, const struct ipc_call *call, uint32_t clear, uint32_t set,
+                    uint32_t *flags)
+{
+    (void)ctx;
+    if (((clear | set) & ~(uint32_t)O_NONBLOCK) != 0)
+        return -EINVAL;
+    if (clear != 0)
+        clear_nonblock(call->session);
+    if (set != 0 && !set_nonblock(call->session))
+        return -ENOSPC;
+    *flags = O_RDWR | (find_nonblock(call->session) < nnonblock ? O_NONBLOCK : 0);
+    return 0;
+}
+
 static const struct file_ops file_ops = {
+    .flags = do_flags,
     .read = do_read,
     .write = do_write,
     .seek = do_seek,
@@ -306,6 +379,7 @@ static void forget_session(uint64_t session)
         watcher = 0;
         input.watched = false;
     }
+    clear_nonblock(session);
     for (unsigned i = nreaders; i-- > 0;) {
         if (readers[i].session == session)
             drop_reader(i);
@@ -327,6 +401,7 @@ static void serve(void)
             break;
         }
         feed_readers(); /* a change of mode may have made input readable */
+        tell_nonblock(false);
     }
 }
 

@@ -234,7 +234,7 @@ static int do_open(void *ctx, const struct ipc_call *call, uint32_t flags, uint3
     if (st != 0)
         return st;
     *kind = vnode_type(vn);
-    st = file_new(vn, flags & (O_ACCMODE | O_APPEND), &opened);
+    st = file_new(vn, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), &opened);
     return st == 0 ? make_session(call, opened, file) : st;
 }
 
@@ -854,6 +854,23 @@ static int do_symlink(void *ctx, const struct ipc_call *call, const char *target
     return st;
 }
 
+/* ---- flags ---------------------------------------------------------------------------------------- */
+
+static int do_flags(void *ctx, const struct ipc_call *call, uint32_t clear, uint32_t set,
+                    uint32_t *flags)
+{
+    struct open_file *file = ((struct request *)ctx)->file;
+
+    (void)call;
+    if (file->is_root)
+        return -EBADF;
+    if (((clear | set) & ~(uint32_t)(O_APPEND | O_NONBLOCK)) != 0)
+        return -EINVAL;
+    file->access = (file->access & ~clear) | set;
+    *flags = file->access;
+    return 0;
+}
+
 /* ---- stopping ------------------------------------------------------------------------------------- */
 
 /* Wait for the other requests, make all durable and mark the disk clean. */
@@ -900,6 +917,7 @@ static const struct file_ops file_ops = {
     .statfs = do_statfs,
     .utimes = do_utimes,
     .image = do_image,
+    .flags = do_flags,
 };
 
 static const struct service_ops service_ops = { .stop = do_stop };

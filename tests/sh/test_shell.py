@@ -205,6 +205,22 @@ def test_kill_sends(shell):
     assert sh.run("kill -15 1")[1] == 1 and "not permitted" in sh.run("kill -15 1")[0]
 
 
+def test_terminal_that_does_not_wait(shell):
+    sh = shell()
+    sh.type("/boot/test/nonblock\r")
+    sh.expect("NONBLOCK: type")
+    for round in range(2):
+        sh.type("hello\r")
+        sh.expect(f"NONBLOCK: line {round}")
+    assert "NONBLOCK: ok" in sh.prompt()
+    # It was left so; neither the shell nor its next program notices.
+    sh.type("cat\ra line\r")
+    sh.expect(r"a line\s+a line\s")
+    sh.type(CTRL_D)
+    sh.prompt()
+    assert sh.output_of("echo $?") == "0\n"
+
+
 def test_lines_for_programs(shell):
     sh = shell()
     sh.type("cat\r")
