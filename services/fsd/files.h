@@ -15,10 +15,10 @@ enum { FILES_MAX = 4096 };          /* open at the same time, over all clients *
 struct open_file {
     struct vnode *vn;
     uint64_t pos;                   /* where reading or writing goes on; a directory's cursor */
-    uint32_t access;                /* O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND; O_NONBLOCK means nothing */
-    bool is_root;                   /* stands for `/` of many sessions: has no position */
-    bool moving;                    /* a request is using the position; others wait */
-    unsigned refs;                  /* the session, and each request that uses it */
+    uint32_t access; /* O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND; O_NONBLOCK means nothing */
+    bool is_root; /* stands for `/` of many sessions: has no position */
+    bool moving; /* a request is using the position; others wait */
+    unsigned refs; /* the session, and each request that uses it */
     uint64_t badge;
 };
 
