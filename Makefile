@@ -114,7 +114,7 @@ endif
 
 # ---- sources -------------------------------------------------------------------------------------
 
-# Files below $(1) whose names match $(2), at most five folders deep, without starting a process.
+# Files below the folder $(1) whose names match $(2), at most five folders deep, without starting a process.
 below = $(sort $(foreach d,$(1) $(1)/* $(1)/*/* $(1)/*/*/* $(1)/*/*/*/*,$(wildcard $(d)/$(2))))
 # Objects keep the whole name of their source: trap.c and trap.S may stand side by side.
 object = $(patsubst %,$(BUILD)/obj/%.o,$(patsubst $(BUILD)/%,%,$(1)))
@@ -485,7 +485,7 @@ endif
 
 # (Read only when asked for: it costs a process per file.)
 ifneq ($(filter host-tests fuzzers $(BUILD)/host/%,$(GOALS)),)
-$(EXPLORE_OBJ): $(wildcard tests/host/*.h) $(call below,kernel tests/host/kernel,*.h)
+$(EXPLORE_OBJ): $(wildcard tests/host/*.h) $(call below,kernel,*.h) $(call below,tests/host/kernel,*.h)
 $(HOST_TESTS) $(FUZZERS): $(call sources_of,$(wildcard tests/host/*.c)) $(wildcard tests/host/*.h) \
                           $(call below,services,*.h) $(call below,lib,*.h) $(call below,apps,*.h)
 endif
