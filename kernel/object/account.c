@@ -63,6 +63,18 @@ bool account_charge(struct account *a, uint32_t kind, uint64_t n)
     return charge(a, kind, n, 0);
 }
 
+uint64_t account_room(const struct account *a, uint32_t kind)
+{
+    uint64_t room = UINT64_MAX;
+    for (; a; a = a->parent) {
+        const struct account_count *c = &a->count[kind];
+        uint64_t used = __atomic_load_n(&c->used, __ATOMIC_RELAXED);
+        uint64_t limit = __atomic_load_n(&c->limit, __ATOMIC_RELAXED);
+        room = min_u64(room, used < limit ? limit - used : 0);
+    }
+    return room;
+}
+
 void account_uncharge(struct account *a, uint32_t kind, uint64_t n)
 {
     for (; a; a = a->parent)

@@ -35,6 +35,8 @@ void account_uncharge(struct account *a, uint32_t kind, uint64_t n);
 status_t account_pay(struct account *a, uint64_t n) MUST_CHECK;
 void account_refund(struct account *a, uint64_t n);
 
+/* How much of a kind can still be charged; it may have changed already. */
+uint64_t account_room(const struct account *a, uint32_t kind);
 static inline uint64_t account_used(const struct account *a, uint32_t kind)
 {
     return __atomic_load_n(&a->count[kind].used, __ATOMIC_RELAXED);

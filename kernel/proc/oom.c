@@ -17,8 +17,10 @@
 /* A look whether the chosen job has ended, and how many of them before the touch fails after all. */
 #define LOOK_NS 1000000u
 #define LOOKS   2000u
-/* How often a touch is tried that was refused though memory is there: others may have given theirs back just then. */
+/* How often a touch is tried that was refused though memory is there: others are giving theirs back just then. */
 #define TRIES 16u
+/* Bytes that a touch may need, page tables included. */
+#define TOUCH_BYTES (5 * PAGE_SIZE)
 
 static bool memory_is_out(void)
 {
@@ -53,23 +55,30 @@ static bool make_room(void)
     return true;
 }
 
+static bool job_is_full(void)
+{
+    return account_room(&current_thread()->process->job->account, JOB_MEMORY) < TOUCH_BYTES;
+}
+
+/* Whether a touch that was refused is worth trying again, after some time. */
+static bool worth_waiting(unsigned *looks, unsigned *tries)
+{
+    if (thread_killed(current_thread()))
+        return false;
+    if (memory_is_out()) {
+        *tries = 0;
+        return ++*looks < LOOKS && make_room();
+    }
+    return !job_is_full() && ++*tries < TRIES;
+}
+
 status_t process_fault(struct aspace *as, uintptr_t va, uint32_t access)
 {
-    status_t st = vm_fault(as, va, access);
-    for (unsigned looks = 0, tries = 0;
-         UNLIKELY(st == -ENOMEM) && looks < LOOKS && tries < TRIES;) {
-        if (thread_killed(current_thread()))
-            break;
-        if (memory_is_out()) {
-            if (!make_room())
-                break;
-            looks++;
-            tries = 0;
-            sleep_a_moment();
-        } else {
-            tries++; /* the job's limit, if it goes on */
-        }
-        st = vm_fault(as, va, access);
+    unsigned looks = 0, tries = 0;
+    for (;;) {
+        status_t st = vm_fault(as, va, access);
+        if (LIKELY(st != -ENOMEM) || !worth_waiting(&looks, &tries))
+            return st;
+        sleep_a_moment();
     }
-    return st;
 }
