@@ -84,7 +84,10 @@ static int use_files(void *number)
     snprintf(f.path, sizeof(f.path), "/kill%d", (int)(intptr_t)number);
     (void)unlink(f.path);
     while (!stop) {
-        if (store(&f) && check(&f))
+        /* Without a journal the next fsd may find the disk in a state that it will only read (docs/fs_v0.md). */
+        bool stored = store(&f) || errno == EROFS;
+
+        if (stored && check(&f))
             __atomic_fetch_add(&served, 1, __ATOMIC_RELAXED);
         else
             expect_named(f.path);
