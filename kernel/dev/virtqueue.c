@@ -27,9 +27,8 @@ struct virtq_used {
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtio 1.1, 2.6.5");
 _Static_assert(sizeof(struct virtq_used) == 4, "virtio 1.1, 2.6.8");
 
-#define DESC_NEXT      1u /* the chain goes on */
-#define DESC_WRITE     2u /* the device writes here */
-#define USED_NO_NOTIFY 1u
+#define DESC_NEXT  1u /* the chain goes on */
+#define DESC_WRITE 2u /* the device writes here */
 
 /* The second frame: the ring of available chains, then the ring of used ones. */
 #define USED_OFFSET 1024
@@ -47,15 +46,11 @@ _Static_assert(sizeof(struct virtqueue_chain) * VIRTQUEUE_MAX <= PAGE_SIZE, "the
 
 /*
  * x86 keeps stores in order and loads in order, so against a device that shares memory with the
- * CPU the compiler is all that must be held back; only a load after a store needs a fence.
+ * CPU the compiler is all that must be held back. A load after a store would need a fence; there is none.
  */
 static void order(void)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-static void order_store_load(void)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 status_t virtqueue_init(struct virtqueue *vq, uint16_t size)
@@ -126,9 +121,8 @@ status_t virtqueue_give(struct virtqueue *vq, const struct dma_segment *segments
 
 void virtqueue_notify(struct virtqueue *vq)
 {
-    order_store_load();
-    if (!(vq->used->flags & USED_NO_NOTIFY))
-        *vq->notify = vq->index;
+    order();
+    *vq->notify = vq->index;
 }
 
 void *virtqueue_take(struct virtqueue *vq)

@@ -49,7 +49,11 @@ void virtqueue_free(struct virtqueue *vq);
  */
 status_t virtqueue_give(struct virtqueue *vq, const struct dma_segment *segments, unsigned readable,
                         unsigned writable, void *token) MUST_CHECK;
-/* Tell the device that it was given something, if it wants to be told. */
+/*
+ * Tell the device that it was given something. It is told even while it says that it need not be (a hint: virtio 1.2, 2.7.10): to
+ * look at that takes a fence after the store of the index, and QEMU before 8.1 leaves fences out when it emulates one CPU, so
+ * that a request now and then stayed there for ever.
+ */
 void virtqueue_notify(struct virtqueue *vq);
 /*
  * The token of a chain that the device is done with, or NULL: there is none, or the device
