@@ -22,6 +22,7 @@ complaint names file and line: `abi/syscall.def:12: ...`; then nothing is writte
 import argparse
 import re
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -541,21 +542,10 @@ def write_stub(call):
 
 def comment(call):
     text = call.doc or call.name
-    lines = fold(text, 94)
+    lines = textwrap.wrap(text, 94, break_long_words=False, break_on_hyphens=False)
     if len(lines) == 1:
         return f"/* {lines[0]} */\n"
     return "/*\n" + "".join(f" * {line}\n" for line in lines) + " */\n"
-
-
-def fold(text, width):
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return lines + [line]
 
 
 def write_syscall_h(kernel):

@@ -192,8 +192,6 @@ func (n *nothing) Unlink(c *Call, flags uint32, path string) error {
 	return ENOENT
 }
 
-func (n *nothing) Seek(c *Call, offset int64, whence uint32) error { return nil }
-
 func (n *nothing) Sync(c *Call, all uint32) error {
 	n.call = c
 	return ErrLater
