@@ -192,6 +192,7 @@ static void test_full(void)
     close_queue();
 }
 
+/* Also while the device says that it need not be told: a fence in front of that look is not to be relied on. */
 static void test_notify(void)
 {
     open_queue(4);
@@ -201,7 +202,7 @@ static void test_notify(void)
     doorbell = 0;
     used()->flags = 1;
     virtqueue_notify(&vq);
-    CHECK(doorbell == 0);
+    CHECK(doorbell == 5);
     close_queue();
 }
 
